@@ -1,0 +1,21 @@
+import { defineConfig } from "vitest/config";
+import { workersFromBuild } from "./test/workers-from-build.js";
+
+export default defineConfig({
+  plugins: [workersFromBuild],
+  test: {
+    include: [
+      "packages/*/src/**/*.test.ts",
+      "examples/*/src/**/*.test.ts",
+      "bench/src/**/*.test.ts",
+      "test/**/*.test.ts",
+    ],
+    // Type tests are statements for the compiler: `npm run types` is what checks them.
+    exclude: ["**/node_modules/**", "**/dist/**", "**/*.type.test.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    coverage: { provider: "v8", include: ["packages/*/src/**/*.ts"], exclude: ["**/*.test.ts"] },
+  },
+});
