@@ -1,0 +1,38 @@
+import type { LogAdmin, LogReader, LogWriter } from "../log/log.js";
+import type { Clock } from "../runtime/clock.js";
+import type { Logger } from "../runtime/logger.js";
+import type { Random } from "../runtime/random.js";
+import type { Inspect } from "../store/inspect.js";
+import type { Operate } from "../store/operate.js";
+import type { Store } from "../store/store.js";
+import type { OperationResult } from "../store/unit.js";
+
+/** What an engine needs from the process it runs in. */
+export interface EngineContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** A log and a store that work together. A description: nothing is opened before the app starts. */
+export interface Engine {
+  readonly name: string;
+  /** The folder where the running process leaves its address for the command line; undefined in memory. */
+  readonly dir: string | undefined;
+  open(context: EngineContext): Promise<OpenEngine>;
+}
+
+/** An engine in use by one process. After `close` nothing of it may be called. */
+export interface OpenEngine {
+  readonly log: LogReader & LogWriter & LogAdmin;
+  readonly store: Store;
+  readonly inspect: Inspect;
+  readonly operate: Operate;
+  /** Calls `heard` after each commit that appended, with the topics that grew. */
+  onAppended(heard: (topics: readonly string[]) => void): () => void;
+  /** Calls `heard` after each commit that finished operations, with their results. */
+  onHandled(heard: (results: readonly OperationResult[]) => void): () => void;
+  /** Copies log and store, as of one moment, into a new file, while running. */
+  backup(file: string): Promise<void>;
+  close(): Promise<void>;
+}

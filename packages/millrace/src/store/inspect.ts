@@ -1,0 +1,95 @@
+import type { Awaitable, LogRecord, TopicShape } from "../log/log.js";
+import type { ScheduleRow } from "./store.js";
+import type { Amendment, EntryState, LaneEntry, Operation, Position } from "./unit.js";
+
+/** Which events to find; all given conditions must hold. Times are ms since the epoch, `until` exclusive. */
+export interface EventQuery {
+  /** Exact, or a prefix ending in `*`. */
+  readonly type?: string;
+  readonly topic?: string;
+  readonly key?: string;
+  readonly source?: string;
+  readonly correlationId?: string;
+  readonly since?: number;
+  readonly until?: number;
+  /** Dotted paths into data with the value they must equal (compared as text). */
+  readonly data?: readonly {
+    readonly path: string;
+    readonly op: "=" | ">" | "<" | ">=" | "<=";
+    readonly value: string;
+  }[];
+  /** Newest first when true (default false). */
+  readonly newestFirst?: boolean;
+  readonly limit: number;
+  /** Where the last page ended; opaque. */
+  readonly after?: string;
+}
+
+export interface EventPage {
+  readonly events: readonly LogRecord[];
+  readonly next: string | undefined;
+  /**
+   * Oldest first: where this page stopped looking. Given as `after` later, it yields what was appended since, without
+   * gap or repeat, also when this page was empty: this is how a tail follows the log.
+   */
+  readonly cursor: string;
+}
+
+/** A consumer's standing. `lagRecords` counts records of subscribed topics past the frontier, less finished ones. */
+export interface ConsumerView {
+  readonly consumer: string;
+  readonly service: string;
+  readonly topics: readonly { readonly topic: string; readonly types: readonly string[] }[];
+  readonly positions: readonly (Position & { readonly end: number; readonly oldestPendingAt: number | undefined })[];
+  readonly lagRecords: number;
+  /** `now − append time of the next unprocessed event`; 0 when there is none. */
+  readonly lagMs: number;
+  readonly parked: number;
+  readonly dead: number;
+  readonly following: number;
+}
+
+export interface EntryQuery {
+  readonly consumer?: string;
+  readonly state?: EntryState;
+  readonly fingerprint?: string;
+  readonly lane?: string;
+  readonly afterEntry?: number;
+  readonly limit: number;
+}
+
+/** What one consumer made of one event: exactly one of these states. */
+export interface Delivery {
+  readonly consumer: string;
+  readonly state: "applied" | "pending" | "parked" | "dead" | "following" | "skipped";
+  readonly entry?: number;
+}
+
+export interface AuditRow {
+  readonly seq: number;
+  readonly at: number;
+  readonly actor: string;
+  readonly act: string;
+  readonly target: string;
+  readonly reason: string;
+}
+
+/** Reads for people: bounded, never blocking a writer. They work on the file alone, too, while no process runs. */
+export interface Inspect {
+  topics(): Awaitable<readonly (TopicShape & { readonly records: number; readonly end: number })[]>;
+  /** The event with this id, or undefined. Events and commands alike. */
+  event(id: string): Awaitable<LogRecord | undefined>;
+  events(query: EventQuery): Awaitable<EventPage>;
+  /** Everything with this correlation id, causes before effects; at most `limit`. */
+  correlation(id: string, limit: number): Awaitable<readonly LogRecord[]>;
+  deliveries(record: LogRecord): Awaitable<readonly Delivery[]>;
+  consumers(now: number): Awaitable<readonly ConsumerView[]>;
+  entries(query: EntryQuery): Awaitable<readonly LaneEntry[]>;
+  entry(entry: number): Awaitable<LaneEntry | undefined>;
+  amendments(consumer?: string): Awaitable<readonly Amendment[]>;
+  operation(id: string): Awaitable<Operation | undefined>;
+  schedules(): Awaitable<readonly ScheduleRow[]>;
+  audit(limit: number): Awaitable<readonly AuditRow[]>;
+  /** Sound or not, in sentences; `integrity` runs SQLite's own check. */
+  doctor(): Awaitable<readonly { readonly check: string; readonly ok: boolean; readonly detail: string }[]>;
+}

@@ -1,0 +1,26 @@
+import type { Awaitable } from "../log/log.js";
+
+/** Who does it and why: kept in the audit record, in the same commit as the act. */
+export interface Act {
+  readonly actor: string;
+  readonly reason: string;
+  readonly at: number;
+}
+
+/** What an act did. Lanes whose head changed are to be looked at again by their consumer. */
+export interface ActOutcome {
+  readonly changed: number;
+  readonly lanes: readonly { readonly consumer: string; readonly lane: string }[];
+}
+
+/** Operators' acts. Each is one commit, claimed by the row it changes, so that a repeated act changes nothing. */
+export interface Operate {
+  /** Stores `data` (JSON text, already checked) as the dead letter's amendment; it stays dead until redriven. */
+  edit(entry: number, id: string, data: string, act: Act): Awaitable<ActOutcome>;
+  /** Amends the event away for this consumer and lets its followers go on. */
+  skip(entry: number, act: Act): Awaitable<ActOutcome>;
+  /** Gives dead letters another run, with a fresh count of attempts; followers run after them, in order. */
+  redrive(entries: readonly number[], act: Act): Awaitable<ActOutcome>;
+  /** Removes a consumer's registration, positions, lanes and amendments; what it made stays. */
+  forget(consumer: string, act: Act): Awaitable<ActOutcome>;
+}

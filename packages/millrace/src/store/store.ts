@@ -1,0 +1,117 @@
+import type { Awaitable } from "../log/log.js";
+import type {
+  Amendment,
+  EntryState,
+  IndexEntry,
+  LaneEntry,
+  NewTimer,
+  Operation,
+  Outcome,
+  Position,
+  Progress,
+  SqlValue,
+  Unit,
+} from "./unit.js";
+
+export interface StoredDocument {
+  readonly version: number;
+  readonly schema: number;
+  readonly text: string;
+}
+
+/** A consumer as registered: which types of which topics it hears. */
+export interface Registration {
+  readonly consumer: string;
+  readonly service: string;
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly incarnation: string;
+    readonly types: readonly string[];
+    /** For each partition, where a position that does not exist yet starts. */
+    readonly start: readonly number[];
+  }[];
+}
+
+/** The head of a lane that has entries. */
+export interface LaneHead {
+  readonly lane: string;
+  readonly entry: number;
+  readonly state: EntryState;
+  readonly due: number;
+  /** False when the lane's only entries are dead letters that let others pass. */
+  readonly holds: boolean;
+}
+
+export interface DueTimer extends NewTimer {
+  readonly timer: number;
+}
+
+export interface ScheduleRow {
+  readonly service: string;
+  readonly schedule: string;
+  readonly cron: string;
+  readonly next: number | undefined;
+}
+
+/** The commit and the reads a running process needs. Operators' reads are in `inspect.ts`. */
+export interface Store {
+  /**
+   * Commits a group in one transaction: fence, lock, check, apply. Each unit succeeds or is refused on its own.
+   *
+   * @throws {Failure} STORE_UNAVAILABLE or STORE_FULL when nothing of the group was committed; send the same again.
+   */
+  commit(units: readonly Unit[], progress: readonly Progress[]): Awaitable<readonly Outcome[]>;
+
+  readDocument(service: string, type: string, id: string): Awaitable<StoredDocument | undefined>;
+  /** Ids of a type's documents whose indexed field equals the value, after `after`, in id order. */
+  findDocuments(query: DocumentQuery): Awaitable<readonly (StoredDocument & { readonly id: string })[]>;
+  /**
+   * Declares a type and its indexes; index entries of stored documents are made by `indexOf`.
+   *
+   * @throws {Failure} CONFLICT when stored documents do not fit the indexes.
+   */
+  ensureDocumentType(type: DocumentTypeShape): Awaitable<void>;
+
+  /** The services that have stored documents of this name. */
+  documentServices(type: string): Awaitable<readonly string[]>;
+
+  readRegistration(consumer: string): Awaitable<Registration | undefined>;
+  /** Saves the registration and takes the lease of every position under a new epoch. */
+  acquire(registration: Registration): Awaitable<readonly Position[]>;
+  readPosition(id: number): Awaitable<Position | undefined>;
+
+  readLaneHeads(consumer: string): Awaitable<readonly LaneHead[]>;
+  readEntry(entry: number): Awaitable<LaneEntry | undefined>;
+  /** The head of one lane, after a commit removed or changed an entry. */
+  readLaneHead(consumer: string, lane: string): Awaitable<LaneHead | undefined>;
+  readAmendments(consumer: string): Awaitable<readonly Amendment[]>;
+
+  readDueTimers(now: number, limit: number): Awaitable<readonly DueTimer[]>;
+  /** When the next timer is due; undefined when there is none. */
+  nextTimer(): Awaitable<number | undefined>;
+  ensureSchedule(row: ScheduleRow): Awaitable<ScheduleRow>;
+  readOperation(id: string): Awaitable<Operation | undefined>;
+  /** Runs each migration of a service that has not run yet, in order, each in a commit of its own. */
+  migrate(service: string, migrations: readonly { readonly name: string; readonly sql: string }[]): Awaitable<void>;
+  /** Rows of a read-only SQL query over the service's own tables. */
+  query(text: string, params: readonly SqlValue[]): Awaitable<readonly Record<string, unknown>[]>;
+}
+
+export interface DocumentQuery {
+  readonly service: string;
+  readonly type: string;
+  readonly field: string;
+  readonly value: string | number | null;
+  readonly after: string | undefined;
+  readonly limit: number;
+}
+
+export interface DocumentTypeShape {
+  readonly service: string;
+  readonly type: string;
+  readonly indexes: readonly string[];
+  readonly unique: readonly string[];
+  /** The version of the declaration: index entries of documents of other versions are made from what they migrate to. */
+  readonly schema: number;
+  indexOf(text: string, schema: number): readonly IndexEntry[];
+}

@@ -1,0 +1,204 @@
+import type { Failure } from "../failure/failure.js";
+import type { LogRecord, NewRecord } from "../log/log.js";
+
+/** [start, end): offsets `start` ≤ o < `end`. */
+export type Range = readonly [start: number, end: number];
+
+/**
+ * One row per (consumer, partition): what is done, and under which epoch. Everything below `frontier` is done;
+ * `finished` holds what is done above it. A commit whose epoch is not the stored one is dropped whole.
+ */
+export interface Position {
+  readonly id: number;
+  readonly consumer: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly epoch: number;
+  readonly generation: number;
+  readonly crashes: number;
+  readonly frontier: number;
+  readonly finished: readonly Range[];
+}
+
+/** The row whose change makes a unit impossible to repeat. */
+export type Claim =
+  /** `offset` of a partition. [`start`, `offset`] becomes finished: the records between passed by unsubscribed. */
+  | { readonly type: "record"; readonly position: Position; readonly start: number; readonly offset: number }
+  | { readonly type: "lane-entry"; readonly position: Position; readonly entry: number; readonly attempt: number }
+  | { readonly type: "timer"; readonly timer: number }
+  | {
+      readonly type: "tick";
+      readonly service: string;
+      readonly schedule: string;
+      readonly tick: number;
+      readonly next: number | undefined;
+    }
+  | { readonly type: "operation"; readonly operation: NewOperation }
+  /** A direct publish: its identity, (source, id), is the claim. */
+  | { readonly type: "publish" };
+
+export interface DocumentRead {
+  readonly service: string;
+  readonly type: string;
+  readonly id: string;
+  /** The number of the commit that last wrote it; 0 when it was absent. */
+  readonly version: number;
+}
+
+/** `text` undefined deletes. `indexed` and `unique` hold the values of the declared index fields, in declared order. */
+export interface DocumentWrite {
+  readonly service: string;
+  readonly type: string;
+  readonly id: string;
+  readonly schema: number;
+  readonly text: string | undefined;
+  readonly indexed: readonly IndexEntry[];
+}
+export interface IndexEntry {
+  readonly field: string;
+  readonly value: string | number | null;
+  readonly unique: boolean;
+}
+
+/** SQL as data: runs inside the commit. `rows` is the number of rows it must change, if given. */
+export interface SqlStatement {
+  readonly text: string;
+  readonly params: readonly SqlValue[];
+  readonly rows: number | undefined;
+}
+export type SqlValue = string | number | null | Uint8Array;
+
+/** The message a timer publishes when it is due, in the commit that removes the timer. `name` replaces and cancels. */
+export interface NewTimer {
+  readonly service: string;
+  readonly name: string | undefined;
+  readonly due: number;
+  readonly record: Omit<NewRecord, "offset">;
+}
+
+/** parked: waits for `due`. dead: given up on. following: behind a parked or dead head. running: a slow handler has it. */
+export type EntryState = "parked" | "dead" | "following" | "running";
+
+export interface EntryFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly fingerprint: string;
+  readonly at: number;
+}
+
+/** An event taken out of the partition's flow, waiting in its lane. `attempt` counts the runs so far. */
+export interface LaneEntry {
+  readonly entry: number;
+  readonly consumer: string;
+  readonly lane: string;
+  readonly home: number;
+  readonly state: EntryState;
+  /** False for a dead letter whose subscription lets its followers go on. */
+  readonly holds: boolean;
+  readonly attempt: number;
+  readonly due: number;
+  readonly redrives: number;
+  readonly since: number;
+  readonly failure: EntryFailure | undefined;
+  readonly record: LogRecord;
+}
+export type NewEntry = Omit<LaneEntry, "entry">;
+
+/** What becomes of the lane entry that a unit claims. Without one, the entry is deleted: it succeeded. */
+export interface EntryChange {
+  readonly state: EntryState;
+  readonly holds: boolean;
+  readonly attempt: number;
+  readonly due: number;
+  readonly failure: EntryFailure | undefined;
+}
+
+export interface NewOperation {
+  readonly id: string;
+  readonly command: string;
+  readonly key: string;
+  readonly correlationId: string;
+  /** Of the content, to tell a repeat from another request; undefined when the caller named neither id nor key. */
+  readonly fingerprint: string | undefined;
+  /** An idempotency key is unique within its scope. */
+  readonly idempotency: { readonly scope: string; readonly key: string } | undefined;
+}
+
+/** accepted: in the log. committed, refused: handled. failed: dead-lettered. */
+export type OperationState = "accepted" | "committed" | "refused" | "failed";
+
+export interface OperationResult {
+  readonly operation: string;
+  readonly state: Exclude<OperationState, "accepted">;
+  readonly refused?: string;
+  readonly detail?: string;
+}
+
+/** A command from outside handlers, and what became of it. Times are ms since the epoch. */
+export interface Operation {
+  readonly id: string;
+  readonly command: string;
+  readonly key: string;
+  readonly correlationId: string;
+  readonly state: OperationState;
+  readonly refused?: string;
+  readonly detail?: string;
+  readonly fingerprint: string | undefined;
+  readonly created: number;
+  readonly finished: number | undefined;
+}
+
+export interface Amendment {
+  readonly consumer: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly act: "skip" | "replace";
+  /** The edited event's new id, and its data as JSON text. */
+  readonly id: string | undefined;
+  readonly data: string | undefined;
+  readonly reason: string;
+  readonly actor: string;
+  readonly at: number;
+}
+
+/** Everything a handler asked for, as data: it may cross to a worker or another process. */
+export interface Effects {
+  records?: NewRecord[];
+  documents?: DocumentWrite[];
+  timers?: NewTimer[];
+  /** Names of this service's timers to cancel, applied before `timers`. */
+  cancels?: { readonly service: string; readonly name: string }[];
+  statements?: SqlStatement[];
+  /** A new lane entry made from the claimed record. */
+  entry?: NewEntry;
+  change?: EntryChange;
+  result?: OperationResult;
+}
+
+export interface Unit {
+  readonly claim: Claim;
+  readonly reads: readonly DocumentRead[];
+  readonly effects: Effects;
+  /** The lane this unit runs in, when it was not taken from an entry: refused with `held` if the lane has entries. */
+  readonly lane: string | undefined;
+}
+
+/** Records of a partition that nobody of this consumer subscribed to. */
+export interface Progress {
+  readonly position: Position;
+  readonly start: number;
+  readonly end: number;
+}
+
+export type Outcome =
+  | { readonly type: "committed"; readonly commit: number; readonly entry?: number }
+  /** The claim was taken before: the effects are in the store since then. */
+  | { readonly type: "already"; readonly operation?: Operation }
+  /** Something that was read has changed: run the handler again. */
+  | { readonly type: "reload" }
+  /** The lane has entries: join its queue. */
+  | { readonly type: "held" }
+  /** The position's epoch is not ours any more. */
+  | { readonly type: "fenced" }
+  | { readonly type: "failed"; readonly error: Failure };
