@@ -1,0 +1,154 @@
+import type { Headers, LogRecord, NewRecord } from "../log/log.js";
+
+// Grammar of a block's body, which is one JSON array: "[" line *( ",\n" line ) "]"
+//   line = "[" id "," partition "," type "," version "," source "," key "," time "," correlation "," causation ","
+//          hops "," headers "," data [ "," base64 ] "]"
+// correlation is 0 when it equals id, causation is 0 for a root event, headers is 0 when there are none. Foreign bytes
+// that are not JSON stand as base64 after a data of null. A line break never occurs within a line.
+type Line = [
+  id: string,
+  partition: number,
+  type: string,
+  version: number,
+  source: string,
+  key: string,
+  time: number,
+  correlation: string | 0,
+  causation: string | 0,
+  hops: number,
+  headers: Headers | 0,
+  data: unknown,
+  base64?: string,
+];
+
+const plain = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+/** JSON of a string; keys, ids and names hardly ever need escaping. */
+const quote = (text: string) => (plain.test(text) ? `"${text}"` : JSON.stringify(text));
+/** What all records of one contract have in common, written once. */
+const contracts = new Map<string, { readonly version: number; readonly source: string; readonly text: string }>();
+function contractText(type: string, version: number, source: string): string {
+  const known = contracts.get(type);
+  if (known !== undefined && known.version === version && known.source === source) return known.text;
+  const text = `${JSON.stringify(type)},${version},${JSON.stringify(source)}`;
+  if (contracts.size < 10_000) contracts.set(type, { version, source, text });
+  return text;
+}
+
+/** One record as a line of a block. */
+export function encodeLine(record: Omit<NewRecord, "offset">): string {
+  const { data } = record;
+  const text = typeof data === "string" ? data : foreignJson(data);
+  const contract = contractText(record.type, record.version, record.source);
+  const head = `["${record.named ? JSON.stringify(record.id).slice(1, -1) : record.id}",${record.partition},${contract},${quote(record.key)},${record.time}`;
+  const flow = record.causationId === undefined && record.headers === undefined ? rootFlow(record) : flowText(record);
+  if (text !== undefined) return `${head}${flow}${text}]`;
+  return `${head}${flow}null,"${Buffer.from(data as Uint8Array).toString("base64")}"]`;
+}
+
+function rootFlow(record: Omit<NewRecord, "offset">): string {
+  return record.correlationId === undefined && record.hops === 0 ? ",0,0,0,0," : flowText(record);
+}
+
+function flowText({ correlationId, causationId, hops, headers }: Omit<NewRecord, "offset">): string {
+  const correlation = correlationId === undefined ? "0" : quote(correlationId);
+  const causation = causationId === undefined ? "0" : quote(causationId);
+  return `,${correlation},${causation},${hops},${headers === undefined ? "0" : JSON.stringify(headers)},`;
+}
+
+/** A block's body. */
+export function encodeBlock(lines: readonly string[]): string {
+  return `[${lines.join(",\n")}]`;
+}
+
+/** Foreign bytes as JSON text on one line, or undefined when they are no JSON and to be kept as they are. */
+function foreignJson(bytes: Uint8Array): string | undefined {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    if (isDeep(JSON.parse(text), depthMax)) return undefined;
+    // A line break can only stand between tokens: inside of a string it is written as an escape.
+    return text.replaceAll("\n", " ");
+  } catch {
+    return undefined;
+  }
+}
+
+/** Far past what a consumer takes, and far from where writing it again, in a lane entry, would exhaust the stack. */
+const depthMax = 500;
+
+function isDeep(value: unknown, left: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return left === 0 || Object.values(value).some((child) => isDeep(child, left - 1));
+}
+
+/** The records of a block, in order. A line that is damaged comes back with its bytes and without data. */
+export function decodeBlock(topic: string, first: number, appended: number, body: string): LogRecord[] {
+  const records: LogRecord[] = [];
+  let offset = first;
+  for (const line of parseLines(body)) {
+    records.push(
+      typeof line === "string" ? damaged(topic, offset, appended, line) : recordOf(topic, offset, appended, line),
+    );
+    offset += 1;
+  }
+  return records;
+}
+
+function parseLines(body: string): (Line | string)[] {
+  try {
+    return JSON.parse(body) as Line[];
+  } catch {
+    const lines = body.startsWith("[[") && body.endsWith("]]") ? body.slice(1, -1) : body;
+    return lines.split(",\n").map((text) => {
+      try {
+        return JSON.parse(text) as Line;
+      } catch {
+        return text;
+      }
+    });
+  }
+}
+
+function recordOf(topic: string, offset: number, appended: number, line: Line): LogRecord {
+  return {
+    topic,
+    partition: line[1],
+    offset,
+    id: line[0],
+    source: line[4],
+    type: line[2],
+    version: line[3],
+    key: line[5],
+    time: line[6],
+    appended,
+    correlationId: line[7] === 0 ? line[0] : line[7],
+    causationId: line[8] === 0 ? undefined : line[8],
+    hops: line[9],
+    headers: line[10] === 0 ? undefined : line[10],
+    data: line[12] === undefined ? line[11] : undefined,
+    bytes: line[12] === undefined ? undefined : Buffer.from(line[12], "base64"),
+  };
+}
+
+/** What can still be read of a line that is not JSON any more: its beginning holds partition, type and key. */
+function damaged(topic: string, offset: number, appended: number, text: string): LogRecord {
+  const head = /^\["([^"]*)",(\d+),"([^"]*)",(\d+),"([^"]*)","([^"]*)",(\d+),/.exec(text);
+  const [, id = "", partition = "0", type = "", version = "0", source = "", key = "", time = "0"] = head ?? [];
+  return {
+    topic,
+    partition: Number(partition),
+    offset,
+    id,
+    source,
+    type,
+    version: Number(version),
+    key,
+    time: Number(time),
+    appended,
+    correlationId: id,
+    causationId: undefined,
+    hops: 0,
+    headers: undefined,
+    data: undefined,
+    bytes: Buffer.from(text),
+  };
+}

@@ -1,0 +1,110 @@
+import type { Claim, NewTimer, Operation, OperationResult, Outcome } from "../store/unit.js";
+import type { LaneTables } from "./lane-tables.js";
+import type { PositionTables } from "./position-tables.js";
+import { decodeOperation, encodeTimer, type OperationRow } from "./rows.js";
+import type { Database, Statement } from "./sqlite.js";
+
+const already: Outcome = { type: "already" };
+const fenced: Outcome = { type: "fenced" };
+
+/** Takes claims, and keeps the rows that only claims touch: timers, schedules, operations. */
+export class Claims {
+  readonly #positions: PositionTables;
+  readonly #lanes: LaneTables;
+  readonly #timer: Statement;
+  readonly #disarm: Statement;
+  readonly #arm: Statement;
+  readonly #cancel: Statement;
+  readonly #tick: Statement;
+  readonly #advance: Statement;
+  readonly #known: Statement;
+  readonly #operation: Statement;
+  readonly #insert: Statement;
+  readonly #finish: Statement;
+
+  constructor(database: Database, positions: PositionTables, lanes: LaneTables) {
+    this.#positions = positions;
+    this.#lanes = lanes;
+    this.#timer = database.prepare("SELECT timer FROM mr_timers WHERE timer = ?");
+    this.#disarm = database.prepare("DELETE FROM mr_timers WHERE timer = ?");
+    this.#arm = database.prepare("INSERT OR REPLACE INTO mr_timers(service, name, due, record) VALUES (?, ?, ?, ?)");
+    this.#cancel = database.prepare("DELETE FROM mr_timers WHERE service = ? AND name = ?");
+    this.#tick = database.prepare("SELECT next FROM mr_schedules WHERE service = ? AND schedule = ? AND next = ?");
+    this.#advance = database.prepare("UPDATE mr_schedules SET next = ? WHERE service = ? AND schedule = ?");
+    this.#known = database.prepare("SELECT * FROM mr_operations WHERE scope = ? AND idempotency = ?");
+    this.#operation = database.prepare("SELECT * FROM mr_operations WHERE operation = ?");
+    this.#insert = database.prepare(
+      `INSERT INTO mr_operations(operation, scope, idempotency, fingerprint, command, key, correlation, state, created)
+       VALUES (?, ?, ?, ?, ?, ?, ?, 'accepted', ?)`,
+    );
+    this.#finish = database.prepare(
+      "UPDATE mr_operations SET state = ?, refused = ?, detail = ?, finished = ? WHERE operation = ? AND state IN ('accepted', 'failed')",
+    );
+  }
+
+  /** Why the claim cannot be taken; undefined when it can. */
+  taken(claim: Claim): Outcome | undefined {
+    switch (claim.type) {
+      case "record": {
+        const state = this.#positions.leased(claim.position);
+        if (state === undefined) return fenced;
+        return state.has(claim.offset) ? already : undefined;
+      }
+      case "lane-entry":
+        if (this.#positions.leased(claim.position) === undefined) return fenced;
+        return this.#lanes.attempt(claim.entry) === claim.attempt ? undefined : already;
+      case "timer":
+        return this.#timer.get(claim.timer) === undefined ? already : undefined;
+      case "tick":
+        return this.#tick.get(claim.service, claim.schedule, claim.tick) === undefined ? already : undefined;
+      case "operation": {
+        const { idempotency, id } = claim.operation;
+        const known = idempotency && this.#known.get(idempotency.scope, idempotency.key);
+        const row = known ?? this.#operation.get(id);
+        return row === undefined ? undefined : { type: "already", operation: decodeOperation(row as OperationRow) };
+      }
+      case "publish":
+        return undefined;
+    }
+  }
+
+  take(claim: Claim, now: number): void {
+    switch (claim.type) {
+      case "record": {
+        const state = this.#positions.leased(claim.position);
+        if (state !== undefined) this.#positions.finish(state, claim.start, claim.offset + 1);
+        return;
+      }
+      case "timer":
+        this.#disarm.run(claim.timer);
+        return;
+      case "tick":
+        this.#advance.run(claim.next ?? null, claim.service, claim.schedule);
+        return;
+      case "operation": {
+        const { id, idempotency, fingerprint = null, command, key, correlationId } = claim.operation;
+        const { scope = null, key: idempotencyKey = null } = idempotency ?? {};
+        this.#insert.run(id, scope, idempotencyKey, fingerprint, command, key, correlationId, now);
+      }
+    }
+  }
+
+  arm(timer: NewTimer): void {
+    this.#arm.run(timer.service, timer.name ?? null, timer.due, encodeTimer(timer.record));
+  }
+
+  cancel(service: string, name: string): void {
+    this.#cancel.run(service, name);
+  }
+
+  /** Stores a command's outcome with its operation. False when nobody asked for one. */
+  finish(result: OperationResult, now: number): boolean {
+    const { operation, state, refused = null, detail = null } = result;
+    return Number(this.#finish.run(state, refused, detail, now, operation).changes) === 1;
+  }
+
+  operation(id: string): Operation | undefined {
+    const row = this.#operation.get(id) as OperationRow | undefined;
+    return row === undefined ? undefined : decodeOperation(row);
+  }
+}

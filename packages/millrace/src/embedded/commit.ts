@@ -1,0 +1,262 @@
+import { Failure, isFailure } from "../failure/failure.js";
+import type { NewRecord } from "../log/log.js";
+import type { Clock } from "../runtime/clock.js";
+import type { DocumentWrite, Effects, OperationResult, Outcome, Progress, Unit } from "../store/unit.js";
+import type { Claims } from "./claims.js";
+import type { DocumentTables } from "./documents.js";
+import { fileFailure, storeFailure } from "./errors.js";
+import type { LaneTables } from "./lane-tables.js";
+import type { LogAppender } from "./log-appender.js";
+import type { PositionTables } from "./position-tables.js";
+import type { Database, Statement } from "./sqlite.js";
+
+/** The tables a commit writes. */
+export interface CommitParts {
+  readonly database: Database;
+  readonly appender: LogAppender;
+  readonly documents: DocumentTables;
+  readonly positions: PositionTables;
+  readonly lanes: LaneTables;
+  readonly claims: Claims;
+  readonly clock: Clock;
+}
+
+/** Told after a commit is on disk. */
+export interface CommitListener {
+  appended(topics: readonly string[]): void;
+  handled(results: readonly OperationResult[]): void;
+  /** Roughly how much the commit added to the write-ahead log. */
+  wrote(bytes: number): void;
+}
+
+/** Pages that any group dirties, and what a document or entry adds to them on the average: an estimate is enough. */
+const walBytes = { group: 64 * 1024, unit: 512 };
+
+const preparedMax = 500;
+const reload: Outcome = { type: "reload" };
+const held: Outcome = { type: "held" };
+
+/** One unit's data cannot be stored; the others of its group can. */
+class UnitError extends Error {
+  constructor(
+    readonly index: number,
+    readonly failure: Failure,
+  ) {
+    super(failure.message, { cause: failure });
+  }
+}
+
+/**
+ * Group commit: one transaction for many units. Fence, claim, check and apply, in group order; a unit that is refused
+ * leaves nothing behind. When one unit's data makes the transaction fail, the group runs again without it.
+ */
+export class GroupCommit {
+  readonly #parts: CommitParts;
+  readonly #epoch: number;
+  readonly #fence: Statement;
+  readonly #texts = new Map<string, Statement>();
+  #commits: number;
+  #now: number;
+  #results: OperationResult[] = [];
+
+  constructor(
+    parts: CommitParts,
+    owner: { readonly epoch: number; readonly commits: number; readonly appended: number },
+  ) {
+    this.#parts = parts;
+    this.#epoch = owner.epoch;
+    this.#commits = owner.commits;
+    this.#now = owner.appended;
+    this.#fence = parts.database.prepare("UPDATE mr_engine SET commits = ? WHERE one = 1 AND epoch = ?");
+  }
+
+  commit(units: readonly Unit[], progress: readonly Progress[], listener: CommitListener): readonly Outcome[] {
+    const failed = new Map<number, Outcome>();
+    for (;;) {
+      let outcomes: readonly Outcome[];
+      try {
+        outcomes = this.transact(() => this.#run(units, progress, failed));
+      } catch (error) {
+        this.#undo();
+        if (!(error instanceof UnitError)) throw fileFailure(error);
+        failed.set(error.index, { type: "failed", error: error.failure });
+        continue;
+      }
+      this.#keep(units.length, listener);
+      return outcomes;
+    }
+  }
+
+  /** Runs `work` in one transaction that holds only while this process owns the file. */
+  transact<T>(work: () => T): T {
+    const { database } = this.#parts;
+    database.exec("BEGIN IMMEDIATE");
+    try {
+      if (Number(this.#fence.run(this.#commits + 1, this.#epoch).changes) !== 1)
+        throw new Failure("FENCED", "another process has taken this file over; stop this one");
+      const result = work();
+      database.exec("COMMIT");
+      this.#commits += 1;
+      return result;
+    } catch (error) {
+      // SQLite may have undone the transaction by itself.
+      if (database.isTransaction) database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #run(units: readonly Unit[], progress: readonly Progress[], failed: ReadonlyMap<number, Outcome>): Outcome[] {
+    const { appender, positions, clock } = this.#parts;
+    // Append times never fall, whatever the clock does: readers find them by bisection.
+    this.#now = Math.max(this.#now, clock.now());
+    const committed: Outcome = { type: "committed", commit: this.#commits + 1 };
+    const outcomes = new Array<Outcome>(units.length);
+    for (let index = 0; index < units.length; index += 1)
+      outcomes[index] = failed.get(index) ?? this.#unit(units[index] as Unit, index, committed);
+    for (const passed of progress) positions.pass(passed);
+    appender.write(this.#now);
+    positions.write();
+    return outcomes;
+  }
+
+  #unit(unit: Unit, index: number, committed: Outcome): Outcome {
+    try {
+      return this.#checked(unit, committed);
+    } catch (error) {
+      throw this.#blame(error, index, unit.effects);
+    }
+  }
+
+  #checked(unit: Unit, committed: Outcome): Outcome {
+    const { claims, lanes } = this.#parts;
+    const { claim, effects } = unit;
+    // Checks come before the claim is taken: a refused unit must be able to try again.
+    const refused = claims.taken(claim);
+    if (refused !== undefined) return refused;
+    if (unit.lane !== undefined && claim.type === "record" && effects.entry?.state !== "following") {
+      if (lanes.isHeld(claim.position.consumer, unit.lane)) return held;
+    }
+    if (this.#stale(unit)) return reload;
+    const conflict = this.#conflict(effects.documents);
+    if (conflict !== undefined) return conflict;
+    return this.#apply(unit, committed);
+  }
+
+  #stale({ reads, effects }: Unit): boolean {
+    const { documents } = this.#parts;
+    for (const read of reads) if (documents.stale(read)) return true;
+    if (effects.documents !== undefined)
+      for (const write of effects.documents) if (documents.staged(write)) return true;
+    return false;
+  }
+
+  #conflict(writes: readonly DocumentWrite[] | undefined): Outcome | undefined {
+    if (writes === undefined) return undefined;
+    for (const write of writes) {
+      if (write.indexed.length === 0) continue;
+      const other = this.#parts.documents.conflict(write);
+      if (other === undefined || writes.some((also) => also.type === write.type && also.id === other.id)) continue;
+      return { type: "failed", error: uniqueTaken(write, other.field) };
+    }
+    return undefined;
+  }
+
+  #apply(unit: Unit, committed: Outcome): Outcome {
+    const { effects, claim } = unit;
+    const { appender, documents, lanes, claims } = this.#parts;
+    claims.take(claim, this.#now);
+    if (effects.records !== undefined) for (const record of effects.records) appender.add(record, this.#now);
+    if (effects.documents !== undefined) documents.write(effects.documents, this.#commits + 1);
+    if (effects.statements !== undefined) this.#statements(effects);
+    if (effects.cancels !== undefined) for (const cancel of effects.cancels) claims.cancel(cancel.service, cancel.name);
+    if (effects.timers !== undefined) for (const timer of effects.timers) claims.arm(timer);
+    if (effects.result !== undefined && claims.finish(effects.result, this.#now)) this.#results.push(effects.result);
+    if (claim.type === "lane-entry") lanes.advance(claim.entry, effects.change, this.#now);
+    if (effects.entry !== undefined) return { ...committed, entry: lanes.insert(effects.entry, this.#now) } as Outcome;
+    return committed;
+  }
+
+  /** A read model's few statements come again with every event. */
+  #prepared(text: string): Statement {
+    let statement = this.#texts.get(text);
+    if (statement === undefined) {
+      statement = this.#parts.database.prepare(text);
+      if (this.#texts.size >= preparedMax) this.#texts.clear();
+      this.#texts.set(text, statement);
+    }
+    return statement;
+  }
+
+  #statements(effects: Effects): void {
+    for (const statement of effects.statements ?? []) {
+      const changes = Number(this.#prepared(statement.text).run(...statement.params).changes);
+      if (statement.rows !== undefined && changes !== statement.rows)
+        throw new Failure(
+          "STATEMENT_FAILED",
+          `changed ${changes} rows instead of ${statement.rows}: ${statement.text}`,
+        );
+    }
+  }
+
+  /** An error of the whole store stays as it is; anything else is this unit's own. */
+  #blame(error: unknown, index: number, effects: Effects): unknown {
+    const failure = storeFailure(error);
+    if (isFailure(error)) return new UnitError(index, error);
+    if (failure.code !== "STATEMENT_FAILED") return failure;
+    const write = effects.documents?.find((document) => document.indexed.some((entry) => entry.unique));
+    return new UnitError(
+      index,
+      write !== undefined && /UNIQUE/.test(failure.message) && effects.statements === undefined
+        ? uniqueTaken(write)
+        : failure,
+    );
+  }
+
+  #keep(units: number, listener: CommitListener): void {
+    const { appender, documents, positions, lanes } = this.#parts;
+    documents.keep();
+    positions.keep();
+    lanes.keep();
+    listener.wrote(walBytes.group + walBytes.unit * units + appender.bytes);
+    const topics = appender.keep();
+    if (topics.length > 0) listener.appended(topics);
+    if (this.#results.length > 0) {
+      const results = this.#results;
+      this.#results = [];
+      listener.handled(results);
+    }
+  }
+
+  #undo(): void {
+    const { appender, documents, positions, lanes } = this.#parts;
+    appender.undo();
+    documents.undo();
+    positions.undo();
+    lanes.undo();
+    this.#results = [];
+  }
+
+  /** Appends what another program wrote, outside any unit: its ids are its own, and its text may be no JSON. */
+  append(records: readonly NewRecord[], listener: CommitListener): void {
+    const foreign = records.map((record) => ({ ...record, named: true, data: bytesOf(record.data) }));
+    const unit: Unit = { claim: { type: "publish" }, reads: [], effects: { records: foreign }, lane: undefined };
+    for (const outcome of this.commit([unit], [], listener)) if (outcome.type === "failed") throw outcome.error;
+    for (const [index, { offset }] of foreign.entries()) (records[index] as NewRecord).offset = offset;
+  }
+}
+
+function bytesOf(data: string | Uint8Array): Uint8Array {
+  return typeof data === "string" ? new TextEncoder().encode(data) : data;
+}
+
+function uniqueTaken(write: DocumentWrite, field?: string): Failure {
+  const fields =
+    field ??
+    write.indexed
+      .filter((entry) => entry.unique)
+      .map((entry) => entry.field)
+      .join(", ");
+  return new Failure("UNIQUE_TAKEN", `${write.service}/${write.type}: another document already has this ${fields}`, {
+    details: { type: write.type, field: fields },
+  });
+}

@@ -1,0 +1,48 @@
+import { Failure, isFailure } from "../failure/failure.js";
+
+// Primary result codes, as in SQLite's documentation ("Result and Error Codes").
+const full = 13;
+const unavailable = new Set([5, 6, 8, 10, 14]); // BUSY, LOCKED, READONLY, IOERR, CANTOPEN
+const damaged = new Set([11, 26]); // CORRUPT, NOTADB
+
+/** What SQLite's error means to us. An error that is about one statement's data becomes STATEMENT_FAILED. */
+export function storeFailure(error: unknown): Failure {
+  if (isFailure(error)) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = primaryCode(error);
+  if (code === full || /disk is full/.test(message))
+    return new Failure(
+      "STORE_FULL",
+      `the disk is full: ${message}; nothing was stored. Free space, work goes on by itself`,
+      { cause: error },
+    );
+  if (code !== undefined && damaged.has(code))
+    return new Failure("STORE_DAMAGED", `the file is damaged: ${message}; stop, keep a copy, and restore a backup`, {
+      cause: error,
+    });
+  if (code !== undefined && unavailable.has(code))
+    return new Failure("STORE_UNAVAILABLE", `the file cannot be written at the moment: ${message}`, { cause: error });
+  return new Failure("STATEMENT_FAILED", message, { cause: error });
+}
+
+/** What SQLite's error means where no unit's data can be at fault: then the file contradicts itself. */
+export function fileFailure(error: unknown): Failure {
+  const failure = storeFailure(error);
+  if (isFailure(error) || failure.code !== "STATEMENT_FAILED") return failure;
+  const message = `the file contradicts itself: ${failure.message}; stop, keep a copy, and run "millrace doctor"`;
+  return new Failure("STORE_DAMAGED", message, { cause: error });
+}
+
+/** Somebody else holds the lock. */
+export function isBusy(error: unknown): boolean {
+  const code = primaryCode(error);
+  return code === 5 || code === 6;
+}
+
+/** node:sqlite calls it `errcode`, the package also `sqliteCode`; extended codes carry the primary one in the low byte. */
+function primaryCode(error: unknown): number | undefined {
+  if (typeof error !== "object" || error === null) return undefined;
+  const { errcode, sqliteCode } = error as { errcode?: unknown; sqliteCode?: unknown };
+  const code = typeof errcode === "number" ? errcode : sqliteCode;
+  return typeof code === "number" ? code & 0xff : undefined;
+}

@@ -1,0 +1,116 @@
+import type { EntryQuery, Inspect } from "../store/inspect.js";
+import type { ScheduleRow } from "../store/store.js";
+import type { Amendment, LaneEntry, Operation } from "../store/unit.js";
+import { examine } from "./doctor.js";
+import { storeFailure } from "./errors.js";
+import { findCorrelation, findEvent, searchEvents } from "./event-search.js";
+import { readTopics } from "./history.js";
+import { all, first } from "./query.js";
+import {
+  type AmendmentRow,
+  decodeAmendment,
+  decodeEntry,
+  decodeOperation,
+  type EntryRow,
+  type OperationRow,
+} from "./rows.js";
+import type { Database, SqliteValue } from "./sqlite.js";
+import { readConsumers, readDeliveries } from "./standing.js";
+
+const entriesMax = 1_000;
+const correlationMax = 10_000;
+const rowsMax = 10_000;
+
+/**
+ * Reads for people over a connection, which may be read-only and should not be the one that commits: a search reads up
+ * to 16 MiB of the log. With `file`, the doctor also looks at the write-ahead log and the disk.
+ *
+ * @throws {Failure} STORE_DAMAGED, from each of its methods, when a page or a row of the file is damaged.
+ */
+export function createInspect(database: Database, file?: string): Inspect {
+  const inspect: Inspect = {
+    topics: () => readTopics(database).map(({ shape, first: start, end }) => ({ ...shape, records: end - start, end })),
+    event: (id) => findEvent(database, id),
+    events: (query) => searchEvents(database, query),
+    correlation: (id, limit) => findCorrelation(database, id, atMost(correlationMax, limit)),
+    deliveries: (record) => readDeliveries(database, record),
+    consumers: (now) => readConsumers(database, now),
+    entries: (query) => readEntries(database, query),
+    entry: (entry) => readEntry(database, entry),
+    amendments: (consumer) => readAmendments(database, consumer),
+    operation: (id) => readOperation(database, id),
+    schedules: () => readSchedules(database),
+    audit: (limit) => all(database, "SELECT * FROM mr_audit ORDER BY seq DESC LIMIT ?", atMost(rowsMax, limit)),
+    doctor: () => examine(database, file),
+  };
+  return consistent(database, inspect);
+}
+
+/** Each read sees one moment of the file, and SQLite's own errors become failures that say what to do. */
+function consistent(database: Database, inspect: Inspect): Inspect {
+  const reads = Object.entries(inspect) as [string, (...args: unknown[]) => unknown][];
+  const safe = reads.map(([name, read]) => [
+    name,
+    (...args: unknown[]) => {
+      try {
+        return inSnapshot(database, () => read(...args));
+      } catch (error) {
+        throw storeFailure(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(safe) as Inspect;
+}
+
+function inSnapshot<T>(database: Database, read: () => T): T {
+  if (database.isTransaction) return read();
+  database.exec("BEGIN");
+  try {
+    return read();
+  } finally {
+    if (database.isTransaction) database.exec("ROLLBACK");
+  }
+}
+
+/** SQLite reads a negative limit as none. */
+const atMost = (max: number, limit: number) => Math.max(0, Math.min(max, Math.floor(limit)));
+
+function readEntries(database: Database, query: EntryQuery): LaneEntry[] {
+  const conditions = ["entry > ?"];
+  const params: SqliteValue[] = [query.afterEntry ?? 0];
+  for (const name of ["consumer", "state", "fingerprint", "lane"] as const) {
+    const value = query[name];
+    if (value === undefined) continue;
+    conditions.push(`${name} = ?`);
+    params.push(value);
+  }
+  const sql = `SELECT * FROM mr_lane_entries WHERE ${conditions.join(" AND ")} ORDER BY entry LIMIT ?`;
+  return all<EntryRow>(database, sql, ...params, atMost(entriesMax, query.limit)).map(decodeEntry);
+}
+
+function readEntry(database: Database, entry: number): LaneEntry | undefined {
+  const row = first<EntryRow>(database, "SELECT * FROM mr_lane_entries WHERE entry = ?", entry);
+  return row === undefined ? undefined : decodeEntry(row);
+}
+
+function readAmendments(database: Database, consumer: string | undefined): Amendment[] {
+  const order = "ORDER BY consumer, topic, partition, offset LIMIT ?";
+  const rows =
+    consumer === undefined
+      ? all<AmendmentRow>(database, `SELECT * FROM mr_amendments ${order}`, rowsMax)
+      : all<AmendmentRow>(database, `SELECT * FROM mr_amendments WHERE consumer = ? ${order}`, consumer, rowsMax);
+  return rows.map(decodeAmendment);
+}
+
+function readOperation(database: Database, id: string): Operation | undefined {
+  const row = first<OperationRow>(database, "SELECT * FROM mr_operations WHERE operation = ?", id);
+  return row === undefined ? undefined : decodeOperation(row);
+}
+
+function readSchedules(database: Database): ScheduleRow[] {
+  return all<{ service: string; schedule: string; cron: string; next: number | null }>(
+    database,
+    "SELECT * FROM mr_schedules ORDER BY service, schedule LIMIT ?",
+    rowsMax,
+  ).map((row) => ({ ...row, next: row.next ?? undefined }));
+}

@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import { Failure } from "../failure/failure.js";
+import type { NewRecord } from "../log/log.js";
+import { isUuid } from "../runtime/ids.js";
+import { encodeBlock, encodeLine } from "./block.js";
+import { type Database, prepareRows, type Statement } from "./sqlite.js";
+import type { Topic, Topics } from "./topics.js";
+import { traceBucket } from "./trace.js";
+
+/** What the group under way appends to one topic. */
+interface Growing {
+  readonly topic: Topic;
+  readonly lines: string[];
+  readonly buckets: Set<number>;
+  body: string;
+  appended: number;
+}
+
+/** Collects a group's records by topic and writes one block for each. Offsets are handed out here, inside the transaction. */
+export class LogAppender {
+  readonly #topics: Topics;
+  readonly #block: Statement;
+  readonly #trace: Statement;
+  readonly #identity: Statement;
+  readonly #known: Statement;
+  readonly #inBucket: Statement;
+  #growing = new Map<string, Growing>();
+  /** Ids of one group share their time prefix more often than not: the last bucket is remembered. */
+  #lastPrefix = "-";
+  #lastBucket = 0;
+
+  constructor(database: Database, topics: Topics) {
+    this.#topics = topics;
+    this.#block = database.prepare("INSERT INTO mr_log VALUES (?, ?, ?, ?)");
+    this.#trace = database.prepare("INSERT INTO mr_trace VALUES (?, ?)");
+    this.#identity = database.prepare("INSERT INTO mr_identities VALUES (?, ?, ?, ?, ?)");
+    this.#known = prepareRows(database, "SELECT topic, offset, digest FROM mr_identities WHERE source = ? AND id = ?");
+    this.#inBucket = prepareRows(
+      database,
+      "SELECT l.pos FROM mr_trace AS t JOIN mr_log AS l ON l.pos = t.pos WHERE t.bucket = ? AND instr(l.body, ?) > 0 LIMIT 1",
+    );
+  }
+
+  /**
+   * Adds a record to the group, unless the log has it.
+   *
+   * @throws {Failure} EVENT_ID_REUSED when its identity is stored with other content.
+   */
+  add(record: NewRecord, now: number): void {
+    const growing = this.#topic(record.topic, now);
+    if (record.named && this.#repeated(record, growing)) return;
+    record.offset = growing.topic.end + growing.lines.length;
+    growing.lines.push(encodeLine(record));
+    growing.buckets.add(this.#bucket(record));
+  }
+
+  write(now: number): void {
+    for (const growing of this.#growing.values()) {
+      const { topic, lines, buckets } = growing;
+      if (lines.length === 0) continue;
+      growing.body = encodeBlock(lines);
+      growing.appended = now;
+      this.#block.run(topic.base + topic.end, lines.length, now, growing.body);
+      for (const bucket of buckets) this.#trace.run(bucket, topic.base + topic.end);
+    }
+  }
+
+  /** Characters of the blocks that the group under way has written. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const { body } of this.#growing.values()) bytes += body.length;
+    return bytes;
+  }
+
+  /** The transaction is on disk. Returns the topics that grew. */
+  keep(): string[] {
+    if (this.#growing.size === 0) return [];
+    const grown: string[] = [];
+    for (const [name, { topic, lines, body, appended }] of this.#growing) {
+      if (lines.length === 0) continue;
+      topic.grew({ first: topic.end, count: lines.length, appended, body });
+      grown.push(name);
+    }
+    this.#growing = new Map();
+    return grown;
+  }
+
+  undo(): void {
+    this.#growing = new Map();
+  }
+
+  #topic(name: string, now: number): Growing {
+    let growing = this.#growing.get(name);
+    if (growing === undefined) {
+      growing = { topic: this.#topics.get(name), lines: [], buckets: new Set(), body: "", appended: now };
+      this.#growing.set(name, growing);
+    }
+    return growing;
+  }
+
+  #bucket(record: NewRecord): number {
+    // Eight digits, a dash and two more are 40 of the prefix's 48 bits: a bucket's 38 among them.
+    if (record.id.startsWith(this.#lastPrefix)) return this.#lastBucket;
+    this.#lastBucket = traceBucket(record.id, record.time);
+    this.#lastPrefix = isUuid(record.id) ? record.id.slice(0, 11) : "-";
+    return this.#lastBucket;
+  }
+
+  #repeated(record: NewRecord, growing: Growing): boolean {
+    const digest = createHash("sha256")
+      .update(`${record.topic}\n${record.type}\n${record.key}\n`)
+      .update(record.data)
+      .digest("base64");
+    const row = this.#known.get(record.source, record.id) as [number, number, string] | undefined;
+    if (row !== undefined) {
+      if (row[2] !== digest) throw reused(record);
+      record.offset = row[1];
+      return true;
+    }
+    if (isUuid(record.id) && this.#inBucket.get(traceBucket(record.id, record.time), `["${record.id}",`) !== undefined)
+      throw reused(record);
+    this.#identity.run(record.source, record.id, growing.topic.id, growing.topic.end + growing.lines.length, digest);
+    return false;
+  }
+}
+
+function reused(record: NewRecord): Failure {
+  return new Failure(
+    "EVENT_ID_REUSED",
+    `${record.type} ${record.id}: ${record.source} has already published this id with other content; give the new event its own id`,
+    { details: { id: record.id, source: record.source } },
+  );
+}

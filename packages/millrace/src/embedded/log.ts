@@ -1,0 +1,92 @@
+import { Failure } from "../failure/failure.js";
+import type { Batch, LogRecord, ReadRequest } from "../log/log.js";
+import { decodeBlock } from "./block.js";
+import { offsetSpan } from "./schema.js";
+import { type Database, prepareRows, type Statement } from "./sqlite.js";
+import type { Block, Topic, Topics } from "./topics.js";
+
+const blocksMax = 64;
+
+/** Reads blocks: new ones from memory, older ones through a connection that only reads. */
+export class BlockReader {
+  readonly #topics: Topics;
+  readonly #select: Statement;
+
+  constructor(database: Database, topics: Topics) {
+    this.#topics = topics;
+    // The block that holds an offset is the last one that begins at or before it.
+    this.#select = prepareRows(
+      database,
+      `SELECT pos, count, appended, body FROM mr_log
+       WHERE pos >= (SELECT coalesce(max(pos), ?1) FROM mr_log WHERE pos >= ?1 AND pos <= ?2) AND pos < ?3 ORDER BY pos LIMIT ?4`,
+    );
+  }
+
+  read(request: ReadRequest): Batch {
+    const topic = this.#topics.get(request.topic);
+    const wanted = request.from.filter((offset) => offset >= 0);
+    const from = Math.min(...wanted);
+    const records: LogRecord[] = [];
+    let bytes = 0;
+    let next = Math.max(from, topic.first);
+    while (next < topic.end && records.length < request.recordsMax && bytes < request.bytesMax) {
+      const blocks = this.#blocks(topic, next, request.recordsMax);
+      if (blocks.length === 0) break;
+      for (const block of blocks) {
+        next = block.first + block.count;
+        bytes += block.body.length;
+        const decoded = decodeBlock(request.topic, block.first, block.appended, block.body);
+        if (decoded.length !== block.count) throw damaged(request.topic, block);
+        for (const record of decoded) {
+          // Nobody can say whose it is: passing it by would lose it.
+          if (record.id === "") throw damaged(request.topic, block);
+          const start = request.from[record.partition];
+          if (start !== undefined && start >= 0 && record.offset >= start) records.push(record);
+        }
+        if (records.length >= request.recordsMax || bytes >= request.bytesMax) break;
+      }
+    }
+    const atEnd = next >= topic.end;
+    return {
+      records,
+      next: request.from.map((offset) => (offset < 0 ? offset : Math.max(offset, next))),
+      atEnd,
+      bytes,
+    };
+  }
+
+  #blocks(topic: Topic, from: number, recordsMax: number): Block[] {
+    const { tail } = topic;
+    const oldest = tail[0];
+    if (oldest !== undefined && from >= oldest.first) return tail.slice(lastAtOrBefore(tail, from));
+    const limit = Math.min(blocksMax, Math.max(1, Math.ceil(recordsMax / 256)));
+    const rows = this.#select.all(topic.base, topic.base + from, topic.base + offsetSpan, limit) as [
+      number,
+      number,
+      number,
+      string,
+    ][];
+    return rows
+      .map(([pos, count, appended, body]) => ({ first: pos - topic.base, count, appended, body }))
+      .filter((block) => block.first + block.count > from);
+  }
+}
+
+/** A lost line break would give all later records the offsets of others. */
+function damaged(topic: string, { first, count }: Block): Failure {
+  return new Failure(
+    "STORE_DAMAGED",
+    `${topic}@${first}: the block does not hold its ${count} records; stop, keep a copy of the file, and restore a backup`,
+  );
+}
+
+function lastAtOrBefore(blocks: readonly Block[], offset: number): number {
+  let low = 0;
+  let high = blocks.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((blocks[middle] as Block).first <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,170 @@
+import { Failure } from "../failure/failure.js";
+import type { Act, ActOutcome, Operate } from "../store/operate.js";
+import type { LaneEntry } from "../store/unit.js";
+import { first, run } from "./query.js";
+import { decodeEntry, type EntryRow, encodeRecord } from "./rows.js";
+import type { Database } from "./sqlite.js";
+
+/** Runs `work` in one transaction that holds only while this process owns the file. */
+export type Transact = <T>(work: () => T) => T;
+
+/** Operators' acts on the file. What they change behind the engine's memory is in the outcome's `lanes`. */
+export function createOperate(database: Database, transact: Transact): Operate {
+  return {
+    edit: (entry, id, data, act) => transact(() => edit(database, { entry, id, data }, act)),
+    skip: (entry, act) => transact(() => skip(database, entry, act)),
+    redrive: (entries, act) => transact(() => redrive(database, entries, act)),
+    forget: (consumer, act) => transact(() => forget(database, consumer, act)),
+  };
+}
+
+const unchanged: ActOutcome = { changed: 0, lanes: [] };
+
+interface Edit {
+  readonly entry: number;
+  readonly id: string;
+  readonly data: string;
+}
+
+function edit(database: Database, { entry, id, data }: Edit, act: Act): ActOutcome {
+  const letter = deadLetter(database, entry);
+  if (letter.record.id === id) return unchanged;
+  const edited = isEdited(database, letter);
+  amend(database, letter, { act: "replace", id, data }, act);
+  const record = {
+    ...letter.record,
+    id,
+    // A second edit replaces the first: what it was made from is still the event in the log.
+    causationId: edited ? letter.record.causationId : letter.record.id,
+    data: parseData(data),
+    bytes: undefined,
+  };
+  run(database, "UPDATE mr_lane_entries SET record = ? WHERE entry = ?", encodeRecord(record), entry);
+  audit(database, "edit", `dead letter ${entry} of ${letter.consumer}`, act);
+  return { changed: 1, lanes: [] };
+}
+
+function isEdited(database: Database, letter: LaneEntry): boolean {
+  const { topic, partition, offset } = letter.record;
+  const sql = "SELECT 1 FROM mr_amendments WHERE consumer = ? AND topic = ? AND partition = ? AND offset = ?";
+  return first(database, sql, letter.consumer, topic, partition, offset) !== undefined;
+}
+
+function skip(database: Database, entry: number, act: Act): ActOutcome {
+  const letter = deadLetter(database, entry);
+  run(database, "DELETE FROM mr_lane_entries WHERE entry = ?", entry);
+  amend(database, letter, { act: "skip", id: undefined, data: undefined }, act);
+  audit(database, "skip", `dead letter ${entry} of ${letter.consumer}`, act);
+  // Dead letters that let others pass never block: the head is the first entry that holds.
+  run(
+    database,
+    `UPDATE mr_lane_entries SET state = 'parked', due = ? WHERE state = 'following' AND entry =
+       (SELECT min(entry) FROM mr_lane_entries WHERE consumer = ? AND lane = ? AND holds = 1)`,
+    act.at,
+    letter.consumer,
+    letter.lane,
+  );
+  return { changed: 1, lanes: [{ consumer: letter.consumer, lane: letter.lane }] };
+}
+
+/** Entries that are gone or run already are passed over, so that a repeated redrive of many finishes the first one's work. */
+function redrive(database: Database, entries: readonly number[], act: Act): ActOutcome {
+  const lanes = new Map<string, ActOutcome["lanes"][number]>();
+  let changed = 0;
+  let refused: Failure | undefined;
+  for (const entry of new Set(entries)) {
+    const letter = findDeadLetter(database, entry);
+    if (letter instanceof Failure) {
+      refused ??= letter;
+      continue;
+    }
+    // It holds its lane while it runs again, also when it had let others pass: a lane is serial.
+    run(
+      database,
+      "UPDATE mr_lane_entries SET state = 'parked', holds = 1, due = ?, attempt = 0, redrives = redrives + 1 WHERE entry = ?",
+      act.at,
+      entry,
+    );
+    audit(database, "redrive", `dead letter ${entry} of ${letter.consumer}`, act);
+    const { consumer, lane } = letter;
+    lanes.set(JSON.stringify([consumer, lane]), { consumer, lane });
+    changed += 1;
+  }
+  if (changed === 0 && refused !== undefined) throw refused;
+  return { changed, lanes: [...lanes.values()] };
+}
+
+function forget(database: Database, consumer: string, act: Act): ActOutcome {
+  if (run(database, "DELETE FROM mr_consumers WHERE consumer = ?", consumer) === 0)
+    throw new Failure("NOT_FOUND", `no consumer ${consumer} is registered; see millrace consumers ls`);
+  let changed = 1;
+  for (const table of ["mr_positions", "mr_lane_entries", "mr_amendments"])
+    changed += run(database, `DELETE FROM ${table} WHERE consumer = ?`, consumer);
+  audit(database, "forget", `consumer ${consumer}`, act);
+  return { changed, lanes: [] };
+}
+
+function deadLetter(database: Database, entry: number): LaneEntry {
+  const letter = findDeadLetter(database, entry);
+  if (letter instanceof Failure) throw letter;
+  return letter;
+}
+
+function findDeadLetter(database: Database, entry: number): LaneEntry | Failure {
+  const row = first<EntryRow>(database, "SELECT * FROM mr_lane_entries WHERE entry = ?", entry);
+  if (row === undefined)
+    return new Failure(
+      "NOT_FOUND",
+      `no entry ${entry}: it has succeeded, was skipped, or never was; see millrace dead-letters ls`,
+    );
+  if (row.state !== "dead")
+    return new Failure(
+      "CONFLICT",
+      `entry ${entry} of ${row.consumer} is ${row.state}, not dead: wait until it succeeds or dies`,
+    );
+  return decodeEntry(row);
+}
+
+interface Amending {
+  readonly act: "skip" | "replace";
+  readonly id: string | undefined;
+  readonly data: string | undefined;
+}
+
+function amend(database: Database, letter: LaneEntry, amending: Amending, act: Act): void {
+  const { topic, partition, offset } = letter.record;
+  run(
+    database,
+    "INSERT OR REPLACE INTO mr_amendments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    letter.consumer,
+    topic,
+    partition,
+    offset,
+    amending.act,
+    amending.id ?? null,
+    amending.data ?? null,
+    act.reason,
+    act.actor,
+    act.at,
+  );
+}
+
+function audit(database: Database, verb: string, target: string, act: Act): void {
+  run(
+    database,
+    "INSERT INTO mr_audit(at, actor, act, target, reason) VALUES (?, ?, ?, ?, ?)",
+    act.at,
+    act.actor,
+    verb,
+    target,
+    act.reason,
+  );
+}
+
+function parseData(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Failure("RECORD_UNDECODABLE", "the edited data is not JSON; nothing was changed", { cause });
+  }
+}

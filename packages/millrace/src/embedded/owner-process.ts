@@ -1,0 +1,17 @@
+import { isFailure } from "../failure/failure.js";
+import { systemClock } from "../runtime/clock.js";
+import { silentLogger } from "../runtime/logger.js";
+import { systemRandom } from "../runtime/random.js";
+import { embedded } from "./embedded.js";
+
+// A program for owner.test.ts: opens the folder, says what came of it, and stays until it is killed.
+
+const context = { clock: systemClock, random: systemRandom, logger: silentLogger };
+try {
+  await embedded(process.argv[2]).open(context);
+  process.stdout.write("owns\n");
+  systemClock.after(600_000, () => {});
+} catch (error) {
+  if (!isFailure(error)) throw error;
+  process.stdout.write(`${error.code} ${error.message}\n`);
+}

@@ -1,0 +1,100 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterEach, describe, expect, it } from "vitest";
+import { service } from "../service/declare.js";
+import { endTrials, Trial, tempFolder, trial } from "../testing/trial.js";
+import { openReadOnly } from "./read-only.js";
+
+const children = new Set<ReturnType<typeof spawn>>();
+afterEach(async () => {
+  for (const child of children) child.kill("SIGKILL");
+  children.clear();
+  await endTrials();
+});
+
+/** Another process that opens the folder: says "owns" or the code and message of its failure, and stays. */
+async function otherProcess(dir: string) {
+  const child = spawn(process.execPath, [new URL("./owner-process.js", import.meta.url).pathname, dir], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  children.add(child);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return { pid: child.pid, child, said: (await lines.next()).value as string };
+}
+const idle = () => service("idle");
+
+describe("a second program on one folder", () => {
+  it("is refused, naming the first one's process", async () => {
+    const dir = tempFolder();
+    const first = await otherProcess(dir);
+    expect(first.said).toBe("owns");
+    await expect(trial([idle()], { dir })).rejects.toMatchObject({
+      code: "STORE_OWNED",
+      message: expect.stringContaining(`process ${first.pid}`),
+    });
+  });
+
+  it("is refused in the same process, too, which leaves the first one's ownership as it is", async () => {
+    const dir = tempFolder();
+    const t = await trial([idle()], { dir });
+    await expect(trial([idle()], { dir })).rejects.toMatchObject({ code: "STORE_OWNED" });
+    const other = await otherProcess(dir);
+    expect(other.said).toMatch(new RegExp(`^STORE_OWNED .*process ${process.pid}`));
+    await t.stop();
+  });
+
+  it("may read the file meanwhile", async () => {
+    const dir = tempFolder();
+    await otherProcess(dir);
+    const opened = openReadOnly(dir);
+    expect(await opened.inspect.consumers(0)).toEqual([]);
+    opened.close();
+  });
+
+  it("comes in as soon as the first has stopped, or was killed", async () => {
+    const dir = tempFolder();
+    const t = await trial([idle()], { dir });
+    await t.stop();
+    const other = await otherProcess(dir);
+    expect(other.said).toBe("owns");
+    const gone = once(other.child, "exit");
+    other.child.kill("SIGKILL");
+    await gone;
+    await expect(trial([idle()], { dir })).resolves.toBeInstanceOf(Trial);
+  });
+});
+
+describe("the engine's folder", () => {
+  it("and its files are for their owner alone", async () => {
+    const dir = join(tempFolder(), "made", "anew");
+    await trial([idle()], { dir });
+    const mode = (path: string) => statSync(path).mode & 0o777;
+    expect(mode(dir)).toBe(0o700);
+    for (const file of ["millrace.db", "millrace.db-wal", "millrace.lock", "owner.json"])
+      expect([file, mode(join(dir, file)).toString(8)]).toEqual([file, "600"]);
+  });
+
+  it("is made private again when its file was opened to others", async () => {
+    const dir = tempFolder();
+    const t = await trial([idle()], { dir });
+    await t.stop();
+    chmodSync(join(dir, "millrace.db"), 0o666);
+    await t.again([idle()]);
+    expect(statSync(join(dir, "millrace.db")).mode & 0o777).toBe(0o600);
+  });
+
+  it("that cannot be made or written is named", async () => {
+    const file = join(tempFolder(), "in-the-way");
+    writeFileSync(file, "");
+    await expect(trial([idle()], { dir: join(file, "data") })).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      message: expect.stringContaining(file),
+    });
+    const dir = tempFolder();
+    mkdirSync(join(dir, "millrace.db"));
+    await expect(trial([idle()], { dir })).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  });
+});

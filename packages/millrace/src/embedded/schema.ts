@@ -1,0 +1,75 @@
+/** The file's format. A file of another format is refused: nothing is converted silently. */
+export const formatVersion = 1;
+/** "mill" in ASCII, so that `file` and SQLite tools can tell whose file it is. */
+export const applicationId = 0x6d696c6c;
+
+/**
+ * A log row is a block: the records that one commit appended to one topic, as JSON lines (see `block.ts`).
+ * Its rowid is topic × 2^offsetBits + the offset of its first record. Offsets count the records of the topic, so
+ * within a partition they are increasing and sparse.
+ */
+const offsetBits = 38;
+export const offsetSpan = 2 ** offsetBits;
+
+export const schema = `
+CREATE TABLE mr_engine(
+  one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, commits INTEGER NOT NULL, created INTEGER NOT NULL);
+CREATE TABLE mr_topics(
+  topic INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL, owner TEXT NOT NULL,
+  key TEXT NOT NULL, retention_ms INTEGER, incarnation TEXT NOT NULL, first INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE mr_log(
+  pos INTEGER PRIMARY KEY, count INTEGER NOT NULL, appended INTEGER NOT NULL, body TEXT NOT NULL);
+-- Which blocks hold ids that were made in a given second (see traceBucket): finds an id, or a correlation's events.
+CREATE TABLE mr_trace(bucket INTEGER NOT NULL, pos INTEGER NOT NULL, PRIMARY KEY (bucket, pos)) WITHOUT ROWID;
+-- Ids that callers chose themselves.
+CREATE TABLE mr_identities(
+  source TEXT NOT NULL, id TEXT NOT NULL, topic INTEGER NOT NULL, offset INTEGER NOT NULL, digest TEXT NOT NULL,
+  PRIMARY KEY (source, id)) WITHOUT ROWID;
+CREATE TABLE mr_document_types(
+  type INTEGER PRIMARY KEY, service TEXT NOT NULL, name TEXT NOT NULL, indexes TEXT NOT NULL, UNIQUE (service, name));
+CREATE TABLE mr_documents(
+  type INTEGER NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, schema INTEGER NOT NULL, data TEXT NOT NULL,
+  PRIMARY KEY (type, id)) WITHOUT ROWID;
+-- Values have no column type, so that the text '07' does not become the number 7. An absent value is an empty blob.
+CREATE TABLE mr_document_index(
+  type INTEGER NOT NULL, field TEXT NOT NULL, value NOT NULL, id TEXT NOT NULL,
+  PRIMARY KEY (type, field, value, id)) WITHOUT ROWID;
+CREATE INDEX mr_document_index_id ON mr_document_index(type, id);
+CREATE TABLE mr_document_unique(
+  type INTEGER NOT NULL, field TEXT NOT NULL, value NOT NULL, id TEXT NOT NULL,
+  PRIMARY KEY (type, field, value)) WITHOUT ROWID;
+CREATE INDEX mr_document_unique_id ON mr_document_unique(type, id);
+CREATE TABLE mr_consumers(
+  consumer TEXT PRIMARY KEY, service TEXT NOT NULL, topics TEXT NOT NULL, registered INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE mr_positions(
+  position INTEGER PRIMARY KEY, consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
+  owner TEXT NOT NULL, epoch INTEGER NOT NULL, expires INTEGER NOT NULL, generation INTEGER NOT NULL,
+  crashes INTEGER NOT NULL, frontier INTEGER NOT NULL, finished TEXT NOT NULL,
+  UNIQUE (consumer, topic, partition));
+CREATE TABLE mr_lane_entries(
+  entry INTEGER PRIMARY KEY AUTOINCREMENT, consumer TEXT NOT NULL, lane TEXT NOT NULL, home INTEGER NOT NULL,
+  state TEXT NOT NULL, holds INTEGER NOT NULL, attempt INTEGER NOT NULL, due INTEGER NOT NULL, redrives INTEGER NOT NULL,
+  since INTEGER NOT NULL, failure TEXT, fingerprint TEXT,
+  topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, record TEXT NOT NULL);
+CREATE INDEX mr_lane_entries_lane ON mr_lane_entries(consumer, lane, entry);
+CREATE INDEX mr_lane_entries_record ON mr_lane_entries(consumer, topic, partition, offset);
+CREATE INDEX mr_lane_entries_state ON mr_lane_entries(state, consumer, entry);
+CREATE TABLE mr_amendments(
+  consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, act TEXT NOT NULL,
+  id TEXT, data TEXT, reason TEXT NOT NULL, actor TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (consumer, topic, partition, offset)) WITHOUT ROWID;
+CREATE TABLE mr_timers(
+  timer INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, name TEXT, due INTEGER NOT NULL, record TEXT NOT NULL,
+  UNIQUE (service, name));
+CREATE INDEX mr_timers_due ON mr_timers(due);
+CREATE TABLE mr_schedules(
+  service TEXT NOT NULL, schedule TEXT NOT NULL, cron TEXT NOT NULL, next INTEGER, PRIMARY KEY (service, schedule)) WITHOUT ROWID;
+CREATE TABLE mr_operations(
+  operation TEXT PRIMARY KEY, scope TEXT, idempotency TEXT, fingerprint TEXT, command TEXT NOT NULL, key TEXT NOT NULL,
+  correlation TEXT NOT NULL, state TEXT NOT NULL, refused TEXT, detail TEXT, created INTEGER NOT NULL, finished INTEGER,
+  UNIQUE (scope, idempotency)) WITHOUT ROWID;
+CREATE TABLE mr_migrations(service TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (service, name)) WITHOUT ROWID;
+CREATE TABLE mr_audit(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL,
+  target TEXT NOT NULL, reason TEXT NOT NULL);
+`;

@@ -1,0 +1,186 @@
+import type { LogRecord } from "../log/log.js";
+import type { ConsumerView, Delivery } from "../store/inspect.js";
+import type { EntryState, Position, Range } from "../store/unit.js";
+import { readBody, readTopics, recordsOf, type TopicHistory, walkBlocks } from "./history.js";
+import { all, first } from "./query.js";
+import { decodePosition, decodeRecord, decodeSubscriptions, type PositionRow, type Subscriptions } from "./rows.js";
+import type { Database } from "./sqlite.js";
+
+/** How far ahead of a consumer's lowest frontier its backlog is counted record by record. */
+const blocksMax = 64;
+const charactersMax = 1024 * 1024;
+
+interface ConsumerRow {
+  readonly consumer: string;
+  readonly service: string;
+  readonly topics: string;
+}
+
+/** A registered consumer. */
+export interface RegisteredConsumer {
+  readonly consumer: string;
+  readonly service: string;
+  readonly topics: Subscriptions;
+}
+
+/** Every registered consumer, by name. */
+export function readRegistrations(database: Database): RegisteredConsumer[] {
+  return all<ConsumerRow>(database, "SELECT consumer, service, topics FROM mr_consumers ORDER BY consumer").map(
+    (row) => ({
+      consumer: row.consumer,
+      service: row.service,
+      topics: decodeSubscriptions(row.topics),
+    }),
+  );
+}
+
+/** The positions of one consumer, or of all. */
+export function readPositions(database: Database, consumer?: string): Position[] {
+  const rows =
+    consumer === undefined
+      ? all<PositionRow>(database, "SELECT * FROM mr_positions ORDER BY consumer, topic, partition")
+      : all<PositionRow>(database, "SELECT * FROM mr_positions WHERE consumer = ? ORDER BY topic, partition", consumer);
+  return rows.map(decodePosition);
+}
+
+/**
+ * What each consumer that hears this type made of one event. Events before the place where a consumer was told to
+ * start count as applied: the file does not keep that place. An event that a slow handler has is `pending`.
+ */
+export function readDeliveries(database: Database, record: LogRecord): Delivery[] {
+  const at = [record.topic, record.partition, record.offset] as const;
+  return readRegistrations(database)
+    .filter(({ topics }) => topics.some(({ topic, types }) => topic === record.topic && types.includes(record.type)))
+    .map(({ consumer }): Delivery => {
+      const entry = first<{ entry: number; state: EntryState }>(
+        database,
+        "SELECT entry, state FROM mr_lane_entries WHERE consumer = ? AND topic = ? AND partition = ? AND offset = ?",
+        consumer,
+        ...at,
+      );
+      if (entry !== undefined) {
+        return { consumer, state: entry.state === "running" ? "pending" : entry.state, entry: entry.entry };
+      }
+      const skip = first(
+        database,
+        "SELECT 1 FROM mr_amendments WHERE consumer = ? AND topic = ? AND partition = ? AND offset = ? AND act = 'skip'",
+        consumer,
+        ...at,
+      );
+      if (skip !== undefined) return { consumer, state: "skipped" };
+      const position = first<PositionRow>(
+        database,
+        "SELECT * FROM mr_positions WHERE consumer = ? AND topic = ? AND partition = ?",
+        consumer,
+        record.topic,
+        record.partition,
+      );
+      const done = position !== undefined && isDone(decodePosition(position), record.offset);
+      return { consumer, state: done ? "applied" : "pending" };
+    });
+}
+
+/**
+ * Every consumer's standing.
+ *
+ * Exact while the backlog of a topic fits in the first 64 blocks (1 million characters) past the consumer's lowest
+ * frontier. Beyond, `lagRecords` counts every record of the topic, so that it is an upper bound, and a position whose
+ * oldest pending record was not met takes the time of the first block not read, so that `lagMs` is an upper bound too.
+ */
+export function readConsumers(database: Database, now: number): ConsumerView[] {
+  const topics = new Map(readTopics(database).map((topic) => [topic.shape.name, topic]));
+  const counts = entryCounts(database);
+  return readRegistrations(database).map(({ consumer, service, topics: heard }) => {
+    const positions = readPositions(database, consumer);
+    const oldest = new Map<number, number>();
+    const running = counts.get(`running ${consumer}`) ?? 0;
+    let lagRecords = running;
+    for (const { topic: name, types } of heard) {
+      const topic = topics.get(name);
+      const own = positions.filter((position) => position.topic === name);
+      if (topic !== undefined)
+        lagRecords += countBacklog(database, { topic, types: new Set(types), positions: own }, oldest);
+    }
+    const times = [...oldest.values()];
+    if (running > 0) times.push(oldestRunning(database, consumer));
+    return {
+      consumer,
+      service,
+      topics: heard.map(({ topic, types }) => ({ topic, types })),
+      positions: positions.map((position) => ({
+        ...position,
+        end: topics.get(position.topic)?.end ?? 0,
+        oldestPendingAt: oldest.get(position.id),
+      })),
+      lagRecords,
+      lagMs: times.length === 0 ? 0 : Math.max(0, now - Math.min(...times)),
+      parked: counts.get(`parked ${consumer}`) ?? 0,
+      dead: counts.get(`dead ${consumer}`) ?? 0,
+      following: counts.get(`following ${consumer}`) ?? 0,
+    };
+  });
+}
+
+interface Backlog {
+  readonly topic: TopicHistory;
+  readonly types: ReadonlySet<string>;
+  readonly positions: readonly Position[];
+}
+
+/** Counts what is not done, and notes for each position when its oldest pending record was appended. */
+function countBacklog(database: Database, { topic, types, positions }: Backlog, oldest: Map<number, number>): number {
+  if (positions.length === 0) return 0;
+  const byPartition = new Map(positions.map((position) => [position.partition, position]));
+  const from = Math.max(topic.first, Math.min(...positions.map((position) => position.frontier)));
+  let pending = 0;
+  let blocks = 0;
+  let characters = 0;
+  for (const block of walkBlocks(database, topic, { from, to: topic.end })) {
+    if (blocks >= blocksMax || characters >= charactersMax) {
+      for (const { id, frontier } of positions)
+        if (frontier < topic.end && !oldest.has(id)) oldest.set(id, block.appended);
+      return pending + topic.end - block.start;
+    }
+    const body = readBody(database, topic, block) ?? "";
+    blocks += 1;
+    characters += body.length;
+    for (const record of recordsOf(topic, block, body)) {
+      const position = byPartition.get(record.partition);
+      if (position === undefined || !types.has(record.type) || isDone(position, record.offset)) continue;
+      pending += 1;
+      if (!oldest.has(position.id)) oldest.set(position.id, record.appended);
+    }
+  }
+  return pending;
+}
+
+function entryCounts(database: Database): Map<string, number> {
+  const rows = all<{ consumer: string; state: string; n: number }>(
+    database,
+    "SELECT state, consumer, count(*) AS n FROM mr_lane_entries GROUP BY state, consumer",
+  );
+  return new Map(rows.map(({ state, consumer, n }) => [`${state} ${consumer}`, n]));
+}
+
+function oldestRunning(database: Database, consumer: string): number {
+  const row = first<{ record: string }>(
+    database,
+    "SELECT record FROM mr_lane_entries WHERE state = 'running' AND consumer = ? ORDER BY entry LIMIT 1",
+    consumer,
+  );
+  return row === undefined ? Number.POSITIVE_INFINITY : decodeRecord(row.record).appended;
+}
+
+/** Below the frontier, or in a finished range; ranges rise, so that bisection finds it. */
+function isDone({ frontier, finished }: Position, offset: number): boolean {
+  if (offset < frontier) return true;
+  let low = 0;
+  let high = finished.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((finished[middle] as Range)[1] <= offset) low = middle + 1;
+    else high = middle;
+  }
+  const range = finished[low];
+  return range !== undefined && range[0] <= offset;
+}

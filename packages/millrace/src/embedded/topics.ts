@@ -1,0 +1,121 @@
+import { Failure } from "../failure/failure.js";
+import type { TopicShape } from "../log/log.js";
+import { offsetSpan } from "./schema.js";
+import type { Database } from "./sqlite.js";
+
+/** A block as it lies in the file, kept in memory while it is new. */
+export interface Block {
+  readonly first: number;
+  readonly count: number;
+  readonly appended: number;
+  readonly body: string;
+}
+
+const tailBytesMax = 2 * 1024 * 1024;
+
+/** A topic of this file. `end` is the offset the next record gets. The newest blocks stay in memory for their readers. */
+export class Topic {
+  readonly tail: Block[] = [];
+  #tailBytes = 0;
+
+  constructor(
+    readonly id: number,
+    public shape: TopicShape,
+    public first: number,
+    public end: number,
+  ) {}
+
+  get base(): number {
+    return this.id * offsetSpan;
+  }
+
+  grew(block: Block): void {
+    this.end = block.first + block.count;
+    this.tail.push(block);
+    this.#tailBytes += block.body.length;
+    while (this.#tailBytes > tailBytesMax && this.tail.length > 1)
+      this.#tailBytes -= (this.tail.shift() as Block).body.length;
+  }
+}
+
+/** The topics of a file, by name. */
+export class Topics {
+  readonly byName = new Map<string, Topic>();
+  /** The append time of the newest block in the file. */
+  readonly lastAppended: number;
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+    const end = database.prepare("SELECT max(pos) AS pos FROM mr_log WHERE pos >= ? AND pos < ?");
+    const block = database.prepare("SELECT count, appended FROM mr_log WHERE pos = ?");
+    let lastAppended = 0;
+    for (const row of database.prepare("SELECT * FROM mr_topics").all() as TopicRow[]) {
+      const base = row.topic * offsetSpan;
+      const { pos } = end.get(base, base + offsetSpan) as { pos: number | null };
+      const newest = pos === null ? undefined : (block.get(pos) as { count: number; appended: number });
+      const last = pos === null || newest === undefined ? row.first : pos - base + newest.count;
+      lastAppended = Math.max(lastAppended, newest?.appended ?? 0);
+      this.byName.set(row.name, new Topic(row.topic, shapeOf(row), row.first, Math.max(last, row.first)));
+    }
+    this.lastAppended = lastAppended;
+  }
+
+  get(name: string): Topic {
+    const topic = this.byName.get(name);
+    if (topic === undefined)
+      throw new Failure("NOT_FOUND", `topic ${name} does not exist in this file; declare it and start the app`);
+    return topic;
+  }
+
+  ensure(wanted: Omit<TopicShape, "incarnation">, incarnation: string): TopicShape {
+    const known = this.byName.get(wanted.name);
+    if (known === undefined) return this.#create({ ...wanted, incarnation });
+    if (known.shape.partitions !== wanted.partitions)
+      throw new Failure(
+        "PARTITIONS_CHANGED",
+        `topic ${wanted.name} has ${known.shape.partitions} partitions, its contract says ${wanted.partitions}: keys would change ` +
+          "their partition and lose their order. Put the count back, or move to a new topic",
+      );
+    const { shape } = known;
+    if (shape.owner !== wanted.owner || shape.key !== wanted.key || shape.retentionMs !== wanted.retentionMs) {
+      this.#database
+        .prepare("UPDATE mr_topics SET owner = ?, key = ?, retention_ms = ? WHERE topic = ?")
+        .run(wanted.owner, wanted.key, wanted.retentionMs ?? null, known.id);
+      known.shape = { ...wanted, incarnation: shape.incarnation };
+    }
+    return known.shape;
+  }
+
+  #create(shape: TopicShape): TopicShape {
+    const { lastInsertRowid } = this.#database
+      .prepare(
+        "INSERT INTO mr_topics(name, partitions, owner, key, retention_ms, incarnation) VALUES (?, ?, ?, ?, ?, ?)",
+      )
+      .run(shape.name, shape.partitions, shape.owner, shape.key, shape.retentionMs ?? null, shape.incarnation);
+    this.byName.set(shape.name, new Topic(Number(lastInsertRowid), shape, 0, 0));
+    return shape;
+  }
+}
+
+interface TopicRow {
+  readonly topic: number;
+  readonly name: string;
+  readonly partitions: number;
+  readonly owner: string;
+  readonly key: string;
+  readonly retention_ms: number | null;
+  readonly incarnation: string;
+  readonly first: number;
+}
+
+function shapeOf(row: TopicRow): TopicShape {
+  return {
+    name: row.name,
+    partitions: row.partitions,
+    owner: row.owner,
+    key: row.key,
+    retentionMs: row.retention_ms ?? undefined,
+    incarnation: row.incarnation,
+  };
+}
