@@ -1,0 +1,119 @@
+import type { Clock } from "../runtime/clock.js";
+import { signal } from "../runtime/signals.js";
+import type { Store } from "../store/store.js";
+import type { Effects, EntryChange, NewEntry } from "../store/unit.js";
+import { commandFailed } from "./command-result.js";
+import type { Lane } from "./lane.js";
+import { backoffMs, decide } from "./retry.js";
+import { entryFailure, type Run } from "./run.js";
+
+const reloadsInARow = 5;
+const parkedSignal = signal("parked");
+
+/** What failed runs need of the runs they are among. */
+export interface FailedRunsHost {
+  readonly consumer: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly jitter: () => number;
+  commit(run: Run, effects: Effects): void;
+  /** Under whose epoch the lane's entries run. */
+  homeOf(lane: Lane): number;
+  /** Gives back the run's place; its event stays at the head of its lane. */
+  release(run: Run): void;
+  /** Gives the lane its turn, after a while. */
+  again(lane: Lane, waitMs: number): void;
+  stop(error: unknown): void;
+}
+
+/** What becomes of runs that failed, or read what has changed since: again in place, parked, dead, or the consumer stops. */
+export class FailedRuns {
+  readonly #host: FailedRunsHost;
+
+  constructor(host: FailedRunsHost) {
+    this.#host = host;
+  }
+
+  failed(run: Run, error: unknown): void {
+    restore(run);
+    const { retry } = run.subscription;
+    // What was read may be why it failed: then the failure is not the event's.
+    const decision = this.#stale(run) ? "reload" : decide(error, run.attempt, run.parked, retry);
+    switch (decision) {
+      case "reload":
+        this.reload(run);
+        break;
+      case "stop":
+        this.#host.release(run);
+        this.#host.stop(error);
+        break;
+      case "in-place":
+        this.#host.release(run);
+        run.lane.reloads = 0;
+        run.attempt += 1;
+        this.#host.again(run.lane, backoffMs(run.attempt - 1, retry, this.#host.jitter()));
+        break;
+      case "park":
+      case "dead-letter":
+        this.#setAside(run, error, decision === "dead-letter");
+    }
+  }
+
+  /** Moves the event out of the flow, parked or dead, in the commit that moves the position past it. */
+  #setAside(run: Run, error: unknown, dead: boolean): void {
+    const { record, subscription } = run;
+    const now = this.#host.clock.now();
+    const failure = entryFailure(error, now);
+    const change: EntryChange = {
+      state: dead ? "dead" : "parked",
+      holds: !(dead && subscription.skipPoison),
+      attempt: run.attempt,
+      due: dead ? now : now + backoffMs(run.attempt, subscription.retry, this.#host.jitter()),
+      failure,
+    };
+    const effects: Effects = run.parked ? { change } : { entry: this.entryOf(run, change) };
+    const result = dead && subscription.contract.kind === "command" ? commandFailed(record, failure.code) : undefined;
+    if (result !== undefined) effects.result = result;
+    if (parkedSignal.active) parkedSignal.publish({ consumer: this.#host.consumer, event: record.id, ...change });
+    this.#host.commit(run, effects);
+  }
+
+  /** The run's event as a new entry of its lane. */
+  entryOf(run: Run, change: EntryChange): NewEntry {
+    restore(run);
+    const { lane, record, redrives, since } = run;
+    const home = this.#host.homeOf(lane);
+    return { consumer: this.#host.consumer, lane: lane.key, home, redrives, since, record, ...change };
+  }
+
+  /** Read versions that changed since: the failure may be due to what was read. */
+  #stale(run: Run): boolean {
+    return run.reads.some((read) => {
+      const stored = this.#host.store.readDocument(read.service, read.type, read.id);
+      return !(stored instanceof Promise) && (stored?.version ?? 0) !== read.version;
+    });
+  }
+
+  /** Run again on what is stored now. After five in a row the lane waits a moment, so that the others get on. */
+  reload(run: Run): void {
+    restore(run);
+    const { lane } = run;
+    this.#host.release(run);
+    lane.reloads += 1;
+    if (lane.reloads % reloadsInARow !== 0) {
+      this.#host.again(lane, 0);
+      return;
+    }
+    const { retry } = run.subscription;
+    this.#host.again(
+      lane,
+      backoffMs(1 + lane.reloads / reloadsInARow, { ...retry, backoffMsFirst: 5 }, this.#host.jitter()),
+    );
+  }
+}
+
+/** Handlers may change the data they are given; the next attempt, and a parked copy, have what the log has. */
+function restore(run: Run): void {
+  if (run.deadline > 0 && run.claim.type === "record")
+    run.record = run.partition?.reread(run.claim.offset) ?? run.record;
+}

@@ -1,0 +1,78 @@
+import type { Batch, LogRecord, ReadRequest } from "../log/log.js";
+import type { Position } from "../store/unit.js";
+import type { Run } from "./run.js";
+
+const windowMax = 10_000;
+const batchRecordsMax = 512;
+const batchBytesMax = 4 * 1024 * 1024;
+
+/** One partition as its consumer walks along it. */
+export class PartitionFeed {
+  /** The next offset to fetch: everything before it was dispatched or passed by. */
+  scanned: number;
+  /** Where the next claim's range begins. */
+  claimed: number;
+  dispatched = 0;
+  readonly outstanding = new Set<Run>();
+  /** Ranges above the frontier that were finished before this process started. */
+  #finished: Position["finished"];
+
+  constructor(
+    readonly position: Position,
+    /** The record as the log holds it, with amendments; undefined where the log cannot say at once. */
+    readonly reread: (offset: number) => LogRecord | undefined,
+  ) {
+    this.scanned = position.frontier;
+    this.claimed = position.frontier;
+    this.#finished = position.finished;
+  }
+
+  /** Done by an earlier process. */
+  isFinished(offset: number): boolean {
+    if (this.#finished.length === 0) return false;
+    const last = this.#finished.at(-1) as readonly [number, number];
+    if (offset >= last[1]) {
+      this.#finished = [];
+      return false;
+    }
+    return this.#finished.some(([start, end]) => offset >= start && offset < end);
+  }
+
+  /** True when the oldest unfinished event holds the frontier too far back to go on. */
+  get full(): boolean {
+    for (const oldest of this.outstanding) return this.dispatched - oldest.sequence >= windowMax;
+    return false;
+  }
+}
+
+/** A topic as one consumer reads it. */
+export class TopicFeed {
+  atEnd = false;
+  reading = false;
+
+  constructor(
+    readonly topic: string,
+    readonly partitions: readonly PartitionFeed[],
+  ) {}
+
+  request(): ReadRequest | undefined {
+    const from = this.partitions.map((partition) => (partition.full ? -1 : partition.scanned));
+    if (from.every((offset) => offset < 0)) return undefined;
+    return { topic: this.topic, from, recordsMax: batchRecordsMax, bytesMax: batchBytesMax };
+  }
+
+  /** Notes how far a batch came; false when that is no further than before. */
+  read(batch: Batch): boolean {
+    let further = false;
+    this.atEnd = batch.atEnd;
+    this.partitions.forEach((partition, index) => {
+      const next = batch.next[index] ?? -1;
+      // It was left out, being full: the end of the others is not the end.
+      if (next < 0) this.atEnd = false;
+      if (next <= partition.scanned) return;
+      partition.scanned = next;
+      further = true;
+    });
+    return further;
+  }
+}

@@ -1,0 +1,132 @@
+import type { OpenEngine } from "../engine/engine.js";
+import type { Batch, LogRecord } from "../log/log.js";
+import type { Cancel, Clock } from "../runtime/clock.js";
+import type { Position } from "../store/unit.js";
+import type { Committer } from "./committer.js";
+import { PartitionFeed, TopicFeed } from "./feed.js";
+
+const passEveryMs = 1000;
+
+/** What a fetcher needs of its consumer. */
+export interface FetcherHost {
+  readonly engine: OpenEngine;
+  readonly committer: Committer;
+  readonly clock: Clock;
+  /** Dispatches a record, or lets it pass by. */
+  take(partition: PartitionFeed, record: LogRecord): void;
+  /** The record as operators have amended it; undefined when they skipped it. */
+  amend(record: LogRecord): LogRecord | undefined;
+  wake(): void;
+  stop(error: unknown): void;
+}
+
+/** Reads a consumer's topics, a batch at a time and in turn. */
+export class Fetcher {
+  readonly #host: FetcherHost;
+  #feeds: TopicFeed[] = [];
+  #cancelPass: Cancel | undefined;
+
+  constructor(host: FetcherHost) {
+    this.#host = host;
+  }
+
+  open(topics: readonly string[], positions: readonly Position[]): void {
+    this.#feeds = topics.map((topic) => {
+      const own = positions.filter((position) => position.topic === topic);
+      return new TopicFeed(
+        topic,
+        own.map((position) => new PartitionFeed(position, (offset) => this.#reread(position, offset, own.length))),
+      );
+    });
+  }
+
+  /** Reads one record again: a handler may have changed the data it was given. */
+  #reread({ topic, partition }: Position, offset: number, partitions: number): LogRecord | undefined {
+    const from = Array.from({ length: partitions }, (_, index) => (index === partition ? offset : -1));
+    const batch = this.#host.engine.log.read({ topic, from, recordsMax: 1, bytesMax: 1 });
+    if (batch instanceof Promise) return undefined;
+    const record = batch.records.find((one) => one.offset === offset);
+    return record === undefined ? undefined : this.#host.amend(record);
+  }
+
+  /** The positions of the topic with the most partitions: lanes have their home there. */
+  get home(): readonly Position[] {
+    let home: TopicFeed | undefined;
+    for (const feed of this.#feeds)
+      if (home === undefined || feed.partitions.length > home.partitions.length) home = feed;
+    return home?.partitions.map((partition) => partition.position) ?? [];
+  }
+
+  get atEnd(): boolean {
+    return this.#feeds.every((feed) => feed.atEnd && !feed.reading);
+  }
+
+  /** Some topics grew. */
+  appended(topics: readonly string[]): void {
+    for (const feed of this.#feeds) {
+      if (!topics.includes(feed.topic)) continue;
+      feed.atEnd = false;
+      this.#host.wake();
+    }
+  }
+
+  /** One batch a turn, of the topics in turn, so that no backlog holds up the other topics or consumers. */
+  next(): void {
+    const at = this.#feeds.findIndex((feed) => this.#fetch(feed));
+    if (at >= 0) this.#feeds.push(...this.#feeds.splice(at, 1));
+  }
+
+  #fetch(feed: TopicFeed): boolean {
+    if (feed.atEnd || feed.reading) return false;
+    const request = feed.request();
+    if (request === undefined) return false;
+    let batch: Batch | Promise<Batch>;
+    try {
+      batch = this.#host.engine.log.read(request);
+    } catch (error) {
+      this.#host.stop(error);
+      return true;
+    }
+    if (batch instanceof Promise) {
+      feed.reading = true;
+      batch.then(
+        (read) => {
+          feed.reading = false;
+          this.#dispatch(feed, read);
+          this.#host.wake();
+        },
+        (error) => this.#host.stop(error),
+      );
+    } else if (!this.#dispatch(feed, batch) && !feed.atEnd) {
+      // What is left is in full partitions: the next acknowledgement wakes the consumer.
+      return false;
+    }
+    if (this.#feeds.some((other) => !other.atEnd)) setImmediate(() => this.#host.wake());
+    return true;
+  }
+
+  #dispatch(feed: TopicFeed, batch: Batch): boolean {
+    for (const record of batch.records) {
+      const partition = feed.partitions[record.partition];
+      if (partition !== undefined) this.#host.take(partition, record);
+    }
+    this.#cancelPass ??= this.#host.clock.after(passEveryMs, () => this.pass());
+    return feed.read(batch);
+  }
+
+  /**
+   * Has stored what passed by behind the last dispatched event of each partition. The next event's claim covers it
+   * anyway, so this is done now and then only: a write per partition and batch would cost more than the events do.
+   */
+  pass(store = true): void {
+    this.#cancelPass?.();
+    this.#cancelPass = undefined;
+    if (!store) return;
+    for (const feed of this.#feeds)
+      for (const partition of feed.partitions) {
+        if (partition.claimed >= partition.scanned) continue;
+        this.#host.committer.passed({ position: partition.position, start: partition.claimed, end: partition.scanned });
+        partition.claimed = partition.scanned;
+      }
+  }
+}

@@ -1,0 +1,80 @@
+import type { EventName, Message, Received } from "../contract/contract.js";
+import type { DocumentType } from "../contract/documents.js";
+import type { Duration } from "../runtime/duration.js";
+import type { Logger } from "../runtime/logger.js";
+
+type Emit<Names, Kind> = Kind extends "event" ? Extract<Names, EventName> : Exclude<Names, EventName>;
+
+/**
+ * What a handler may do. Effects collect in memory and are committed together after the handler returned;
+ * when it throws, none of them happens. After that the context is closed: a late use throws CONTEXT_CLOSED.
+ */
+export interface Context<Emits extends string> {
+  /** Publishes an event that `emits` declares. */
+  publish(event: Message<Emit<Emits, "event">, unknown>): void;
+  /** Sends a command that `emits` declares to the service that owns it. */
+  send(command: Message<Emit<Emits, "command">, unknown>): void;
+  /**
+   * Publishes or sends `message` after the delay, never early, also after a restart.
+   * A later timer of the same service with the same `name` replaces this one.
+   */
+  after(delay: Duration, message: Message<Emits, unknown>, options?: { readonly name?: string }): void;
+  /** Cancels this service's timer of that name, if it has not fired. */
+  cancel(name: string): void;
+  /** This service's documents of a type. What was read is checked at the commit: stale reads run the handler again. */
+  documents<Doc>(type: DocumentType<Doc>): Documents<Doc>;
+  /**
+   * Adds an INSERT, UPDATE, DELETE or WITH statement to the commit, for read models in SQL. Values become parameters.
+   * Only for engines that speak SQL; the dialect is the engine's (embedded: SQLite).
+   */
+  sql(strings: TemplateStringsArray, ...values: readonly SqlInput[]): SqlEffect;
+  /** Aborted when the handler's time is up, or the process drains for too long. */
+  readonly signal: AbortSignal;
+  /** 1 for the first run of this event. */
+  readonly attempt: number;
+  /** Stable over every repeat of this event for this consumer: give it to outside systems. */
+  readonly idempotencyKey: string;
+  now(): Date;
+  /** A UUID derived from the event: the same on every repeat. */
+  id(): string;
+  /** A number in [0, 1) derived from the event: the same on every repeat. */
+  random(): number;
+  readonly log: Logger;
+}
+
+/** What can stand for a parameter: booleans are stored as 0 and 1, dates as ISO 8601 text in UTC. */
+export type SqlInput = string | number | boolean | null | Date | Uint8Array;
+
+/** A statement that will run in the commit. */
+export interface SqlEffect {
+  /** The commit fails with STATEMENT_FAILED unless the statement changes exactly this many rows. */
+  rows(count: number): void;
+}
+
+/**
+ * A service's documents of one type, as one run of a handler sees them: what is committed, with its own writes on top.
+ *
+ * @throws {Failure} DOCUMENT_REJECTED when a document does not fit its schema; CONTEXT_CLOSED after the handler ended.
+ */
+export interface Documents<Doc> {
+  get(id: string): Promise<Doc | undefined>;
+  /** Creates or replaces the document under its id field. */
+  put(document: Doc): void;
+  delete(id: string): void;
+  /**
+   * Committed documents whose fields equal `where`, in id order; at least one field must be declared in `indexes` or
+   * `unique`. Not checked at the commit: a rule over a set needs a declared unique index.
+   *
+   * @throws {Failure} INDEX_MISSING when no field of `where` is indexed.
+   */
+  find(where: Partial<Doc>, options?: { readonly limit?: number; readonly after?: string }): Promise<readonly Doc[]>;
+}
+
+/** A command's answer when its owner will not do it. */
+export interface Refusal {
+  readonly refused: string;
+  readonly detail?: string;
+}
+
+/** A handler with its types forgotten: what the runtime calls. */
+export type Handler = (message: Received<string, unknown>, ctx: Context<string>) => unknown;

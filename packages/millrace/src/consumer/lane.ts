@@ -1,0 +1,51 @@
+import type { Cancel } from "../runtime/clock.js";
+import type { LaneHead } from "../store/store.js";
+import type { Run } from "./run.js";
+
+/**
+ * The queue of one key. Serial: the next event starts when the one before is on disk. While the store holds entries of
+ * the lane (`head`), what arrives joins them there, in order.
+ */
+export class Lane {
+  /** The queue's front and back; runs are linked by `next`, as most lanes hold one. */
+  first: Run | undefined;
+  #last: Run | undefined;
+  /** The run under way, from the queue's front or from an entry. */
+  running: Run | undefined;
+  /** The first of the lane's entries in the store; undefined while it has none. */
+  head: LaneHead | undefined;
+  /** Runs sent to join the entries, not yet acknowledged. */
+  joining = 0;
+  /** Set while a retry in place or an entry's due time is awaited. */
+  timer: Cancel | undefined;
+  /** How often in a row its head was run again because it had read what changed meanwhile. */
+  reloads = 0;
+  /** True while the lane stands in a queue for a free place. */
+  ready = false;
+
+  constructor(readonly key: string) {}
+
+  push(run: Run): void {
+    if (this.#last === undefined) this.first = run;
+    else this.#last.next = run;
+    this.#last = run;
+  }
+
+  shift(): Run | undefined {
+    const run = this.first;
+    this.first = run?.next;
+    if (this.first === undefined) this.#last = undefined;
+    if (run !== undefined) run.next = undefined;
+    return run;
+  }
+
+  get idle(): boolean {
+    return this.running === undefined && this.first === undefined && this.joining === 0 && this.head === undefined;
+  }
+
+  /** Nothing of it needs this process's attention: a held lane's dead head waits for an operator. */
+  get resting(): boolean {
+    const waits = this.head === undefined || this.head.state === "dead";
+    return this.running === undefined && this.first === undefined && this.joining === 0 && waits;
+  }
+}

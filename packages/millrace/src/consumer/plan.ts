@@ -1,0 +1,71 @@
+import type { ContractDeclaration } from "../contract/declaration.js";
+import type { OpenEngine } from "../engine/engine.js";
+import type { Clock } from "../runtime/clock.js";
+import { type Seed, seedOf } from "../runtime/ids.js";
+import type { Logger } from "../runtime/logger.js";
+import type { Committer } from "./committer.js";
+import type { Handler } from "./handler.js";
+import type { Routes } from "./outgoing.js";
+
+/** How failed runs are met, in numbers. */
+export interface RetryPlan {
+  readonly attemptsInPlace: number;
+  readonly attemptsMax: number;
+  readonly backoffMsFirst: number;
+  readonly backoffMsMax: number;
+}
+
+/** One handler of a consumer, ready to run. */
+export interface Subscription {
+  readonly contract: ContractDeclaration;
+  /** The topic that carries the contract, and its key field: topics with one key name share lanes. */
+  readonly topic: string;
+  readonly keyName: string;
+  readonly partitions: number;
+  readonly handler: Handler;
+  /** Types it may publish or send. */
+  readonly emits: ReadonlySet<string>;
+  readonly timeoutMs: number;
+  readonly concurrency: number;
+  readonly skipPoison: boolean;
+  readonly retry: RetryPlan;
+  readonly from: "beginning" | "end" | undefined;
+}
+
+/** A consumer, ready to run. */
+export interface ConsumerPlan {
+  readonly name: string;
+  readonly service: string;
+  readonly subscriptions: readonly Subscription[];
+}
+
+/** What all consumers of a process share. */
+export interface ConsumerHost {
+  readonly engine: OpenEngine;
+  readonly committer: Committer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly routes: Routes;
+  /** In [0, 1): spreads retries. */
+  readonly jitter: () => number;
+}
+
+/** Seeds of derived ids, mixed once for each consumer, generation and purpose. */
+export class Seeds {
+  readonly #consumer: string;
+  readonly #known = new Map<string, Seed>();
+
+  constructor(consumer: string) {
+    this.#consumer = consumer;
+  }
+
+  of(generation: number, purpose: string): Seed {
+    const name = generation === 1 ? purpose : `${generation}/${purpose}`;
+    let seed = this.#known.get(name);
+    if (seed === undefined) {
+      seed = seedOf(this.#consumer, generation, purpose);
+      this.#known.set(name, seed);
+    }
+    return seed;
+  }
+}

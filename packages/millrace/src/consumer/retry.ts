@@ -1,0 +1,30 @@
+import type { FailureCode } from "../failure/codes.js";
+import { isFailure, verdictOf } from "../failure/failure.js";
+import type { RetryPlan } from "./plan.js";
+
+/** What becomes of a failed run. */
+export type Decision = "reload" | "in-place" | "park" | "dead-letter" | "stop";
+
+/**
+ * Decides by the failure's verdict and the attempts so far. Waiting for something that will come (a cause that has not
+ * arrived, a newer program, a store with space) is no fault of the event: it never becomes a dead letter that way.
+ */
+export function decide(error: unknown, attempt: number, parked: boolean, retry: RetryPlan): Decision {
+  const verdict = verdictOf(error);
+  if (verdict !== "retry") return verdict;
+  if (waits(error)) return "park";
+  if (attempt >= retry.attemptsMax) return "dead-letter";
+  return !parked && attempt < retry.attemptsInPlace ? "in-place" : "park";
+}
+
+function waits(error: unknown): boolean {
+  return isFailure(error) && waiting.has(error.code);
+}
+
+const waiting: ReadonlySet<FailureCode> = new Set(["NOT_YET", "CONTRACT_NEWER", "STORE_UNAVAILABLE", "STORE_FULL"]);
+
+/** Exponential backoff with full jitter on its upper half: between half and all of first × 2^(attempt − 1), bounded. */
+export function backoffMs(attempt: number, retry: RetryPlan, jitter: number): number {
+  const full = Math.min(retry.backoffMsMax, retry.backoffMsFirst * 2 ** Math.min(attempt - 1, 30));
+  return Math.ceil(full / 2 + (full / 2) * jitter);
+}

@@ -1,0 +1,69 @@
+import { describeError, fingerprintOf, isFailure } from "../failure/failure.js";
+import type { LogRecord } from "../log/log.js";
+import type { Claim, DocumentRead, EntryFailure, Outcome, Unit } from "../store/unit.js";
+import type { Pending } from "./committer.js";
+import type { HandlerContext } from "./context.js";
+import type { PartitionFeed } from "./feed.js";
+import type { Lane } from "./lane.js";
+import type { Subscription } from "./plan.js";
+
+/** What a run tells its consumer. */
+export interface RunOwner {
+  settled(run: Run, outcome: Outcome): void;
+}
+
+/** One event in one consumer, from dispatch to acknowledgement, over all its attempts in this process. */
+export class Run implements Pending {
+  readonly patient = true;
+  context: HandlerContext | undefined;
+  attempt: number;
+  /** The next one in its lane. */
+  next: Run | undefined;
+  /** Its place in the dispatch order of its partition. */
+  sequence = 0;
+  /** Set when the handler's time is up, by the monotonic clock (ms). */
+  deadline = 0;
+  /** Its slowness was noticed: the event is moving to a lane entry while the handler goes on. */
+  moving = false;
+  /** What to do once it has moved, if the handler ended meanwhile. */
+  afterMove: (() => void) | undefined;
+  startedAt = 0;
+  /** The partition it was taken from; undefined when it runs from an entry. */
+  partition: PartitionFeed | undefined;
+  reads: readonly DocumentRead[] = [];
+  unit!: Unit;
+
+  constructor(
+    readonly owner: RunOwner,
+    readonly lane: Lane,
+    readonly subscription: Subscription,
+    public record: LogRecord,
+    /** When the event was first met, ms since the epoch. */
+    readonly since: number,
+    public claim: Claim,
+    attempt: number,
+    readonly redrives: number,
+  ) {
+    this.attempt = attempt;
+  }
+
+  /** True when it runs from a lane entry rather than from its partition. */
+  get parked(): boolean {
+    return this.claim.type === "lane-entry";
+  }
+
+  settled(outcome: Outcome): void {
+    this.owner.settled(this, outcome);
+  }
+}
+
+/** A failure as it is kept with an entry. Messages are cut: an error may quote a payload. */
+export function entryFailure(error: unknown, at: number): EntryFailure {
+  const { name, message } = describeError(error);
+  return {
+    code: isFailure(error) ? error.code : name,
+    message: message.slice(0, 1000),
+    fingerprint: fingerprintOf(error),
+    at,
+  };
+}

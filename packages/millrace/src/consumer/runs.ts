@@ -1,0 +1,424 @@
+import { type DocumentType, documentDeclaration } from "../contract/documents.js";
+import { Failure } from "../failure/failure.js";
+import type { LogRecord } from "../log/log.js";
+import { partitionOf } from "../log/murmur2.js";
+import { signal } from "../runtime/signals.js";
+import type { LaneHead } from "../store/store.js";
+import type { Effects, LaneEntry, Outcome, Position } from "../store/unit.js";
+import { commandEffects } from "./command-result.js";
+import { type ContextHost, HandlerContext } from "./context.js";
+import { documentTypeShape } from "./documents.js";
+import { FailedRuns } from "./failed-runs.js";
+import type { PartitionFeed } from "./feed.js";
+import { invoke } from "./invoke.js";
+import type { Lane } from "./lane.js";
+import { Lanes } from "./lanes.js";
+import { type ConsumerHost, type ConsumerPlan, Seeds, type Subscription } from "./plan.js";
+import { receive } from "./received.js";
+import { Run, type RunOwner } from "./run.js";
+import { SlowHandlers } from "./slow-handlers.js";
+import { Watch } from "./watch.js";
+
+const inFlightMax = 1000;
+const queuedMax = 10_000;
+const fewRuns = 32;
+/** Events fetched ahead of those whose handlers are at work: one batch fills a group, more only feeds the collector. */
+const aheadMax = 256;
+
+const handledSignal = signal("handled");
+
+/** A subscription with what runs of it. */
+interface Slot {
+  readonly subscription: Subscription;
+  running: number;
+  /** Lanes that wait for a free place. */
+  readonly waiting: Lane[];
+}
+
+/** What the runs need of their consumer. */
+export interface RunsHost {
+  readonly plan: ConsumerPlan;
+  readonly host: ConsumerHost;
+  wake(): void;
+  /** Something was committed. */
+  progressed(): void;
+  stop(error: unknown): void;
+}
+
+/** The runs of one consumer, from dispatch to acknowledgement: a lane's head to its handler, its effects to the commit. */
+export class Runs implements RunOwner {
+  readonly lanes: Lanes;
+  readonly #plan: ConsumerPlan;
+  readonly #host: ConsumerHost;
+  readonly #consumer: RunsHost;
+  readonly #contextHost: ContextHost;
+  readonly #slots = new Map<string, Slot>();
+  readonly #watch: Watch;
+  readonly #failures: FailedRuns;
+  readonly #slow: SlowHandlers;
+  readonly #documents = new Map<DocumentType<unknown>, void | Promise<void>>();
+  #home: readonly Position[] = [];
+  #inFlight = 0;
+  #queued = 0;
+  #ended: () => void = () => {};
+
+  constructor(consumer: RunsHost) {
+    const { plan, host } = consumer;
+    const { engine, clock } = host;
+    this.#consumer = consumer;
+    this.#plan = plan;
+    this.#host = host;
+    this.#watch = new Watch(clock, (run) => this.#slow.overdue(run));
+    const commit = (run: Run, effects: Effects) => this.#commit(run, effects);
+    const stop = (error: unknown) => consumer.stop(error);
+    this.#failures = new FailedRuns({
+      consumer: plan.name,
+      store: engine.store,
+      clock,
+      jitter: host.jitter,
+      commit,
+      homeOf: (lane) => this.#homeOf(lane),
+      release: (run) => this.#release(run),
+      again: (lane, waitMs) => this.#again(lane, waitMs),
+      stop,
+    });
+    this.#slow = new SlowHandlers({
+      consumer: plan.name,
+      store: engine.store,
+      clock,
+      commit,
+      entryOf: (run, change) => this.#failures.entryOf(run, change),
+      timedOut: (run, failure) => this.#handled(run, run.context, undefined, failure, true),
+      left: (run) => this.#left(run),
+      join: (lane) => this.lanes.join(lane),
+      stop,
+    });
+    this.lanes = new Lanes({
+      consumer: plan.name,
+      store: engine.store,
+      clock,
+      join: (run) => this.#join(run),
+      wake: () => consumer.wake(),
+      stop: (error) => consumer.stop(error),
+    });
+    for (const subscription of plan.subscriptions)
+      this.#slots.set(subscription.contract.type, { subscription, running: 0, waiting: [] });
+    this.#contextHost = {
+      consumer: plan.name,
+      service: plan.service,
+      routes: host.routes,
+      seeds: new Seeds(plan.name),
+      store: engine.store,
+      clock,
+      logger: host.logger,
+      ensureDocuments: (type) => this.#ensureDocuments(type),
+    };
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+  get queued(): number {
+    return this.#queued;
+  }
+  get resting(): boolean {
+    return this.#inFlight === 0 && this.#queued === 0 && this.lanes.resting;
+  }
+  /**
+   * More may be fetched: the handlers at work, and little else, stand in the queue. A queue that stands behind a few
+   * slow handlers must not hold up the other keys: then it may be longer.
+   */
+  get hungry(): boolean {
+    if (this.#queued < inFlightMax && this.#queued - this.#watch.size < aheadMax) return true;
+    const stuck = this.lanes.readyCount === 0 && this.#inFlight === this.#watch.size;
+    return stuck && this.#inFlight < fewRuns && this.#queued < queuedMax;
+  }
+
+  /** Loads the lanes that have entries; `home` are the positions under whose epoch entries run. */
+  async open(home: readonly Position[]): Promise<void> {
+    this.#home = home;
+    for (const head of await this.#host.engine.store.readLaneHeads(this.#plan.name))
+      this.lanes.setHead(this.lanes.of(head.lane), head);
+  }
+
+  hears(type: string): boolean {
+    return this.#slots.has(type);
+  }
+
+  /** Puts an event into its lane. Its claim covers what passed by before it. */
+  dispatch(partition: PartitionFeed, record: LogRecord): void {
+    const { subscription } = this.#slots.get(record.type) as Slot;
+    const lane = this.lanes.of(`${subscription.keyName}:${record.key}`);
+    const claim = {
+      type: "record" as const,
+      position: partition.position,
+      start: partition.claimed,
+      offset: record.offset,
+    };
+    const run = new Run(this, lane, subscription, record, record.appended, claim, 1, 0);
+    run.sequence = partition.dispatched;
+    partition.dispatched += 1;
+    partition.claimed = record.offset + 1;
+    partition.outstanding.add(run);
+    run.partition = partition;
+    lane.push(run);
+    this.#queued += 1;
+    this.lanes.advance(lane);
+  }
+
+  /** Resolves when the runs under way have ended, or were aborted after `drainMs`. */
+  async drain(drainMs: number): Promise<void> {
+    if (this.#watch.size > 0) {
+      const ended = new Promise<void>((resolve) => {
+        this.#ended = resolve;
+      });
+      const cancel = this.#host.clock.after(drainMs, () => {
+        const reason = new Failure(
+          "APP_STOPPED",
+          `${this.#plan.name}: the app is stopping and the drain time of ${drainMs} ms is over`,
+        );
+        for (const run of [...this.#watch]) this.#abandon(run, reason);
+      });
+      await ended;
+      cancel();
+    }
+    this.#watch.close();
+    this.lanes.close();
+  }
+
+  #join(run: Run): void {
+    this.#queued -= 1;
+    // It may have run before its lane was held; what it read then does not matter any more.
+    run.reads = [];
+    const due = this.#host.clock.now();
+    this.#commit(run, {
+      entry: this.#failures.entryOf(run, { state: "following", due, attempt: 0, holds: true, failure: undefined }),
+    });
+  }
+
+  /** Starts the lanes whose turn it is, as far as there are places. */
+  startReady(): void {
+    for (const lane of this.lanes.takeReady()) {
+      if (this.#inFlight >= inFlightMax) {
+        this.lanes.putBack(lane);
+        continue;
+      }
+      lane.ready = false;
+      if (lane.running !== undefined || lane.timer !== undefined) continue;
+      if (lane.head !== undefined) this.#startEntry(lane, lane.head);
+      else if (lane.joining === 0 && lane.first !== undefined) this.#startRun(lane, lane.first);
+    }
+    for (const slot of this.#slots.values()) this.#offerPlace(slot);
+  }
+
+  /** Whoever was offered a free place may have had no use for it any more: then the next one gets it. */
+  #offerPlace(slot: Slot): void {
+    if (slot.waiting.length === 0 || slot.running >= slot.subscription.concurrency) return;
+    const next = slot.waiting.shift() as Lane;
+    next.ready = false;
+    this.lanes.enqueue(next);
+    this.#consumer.wake();
+  }
+
+  #startEntry(lane: Lane, head: LaneHead): void {
+    const answer = this.#host.engine.store.readEntry(head.entry);
+    const start = (entry: LaneEntry | undefined) => {
+      if (entry === undefined || entry.state === "dead") return void this.lanes.refresh(lane);
+      const slot = this.#slots.get(entry.record.type);
+      if (slot === undefined) {
+        this.#host.logger.warn(
+          { consumer: this.#plan.name, entry: entry.entry, type: entry.record.type },
+          `${this.#plan.name} has an event of ${entry.record.type} waiting and no handler for it any more; add it back, or skip the entry`,
+        );
+        return;
+      }
+      const position = this.#home[entry.home % this.#home.length] as Position;
+      const claim = { type: "lane-entry" as const, position, entry: entry.entry, attempt: entry.attempt };
+      this.#startRun(
+        lane,
+        new Run(this, lane, slot.subscription, entry.record, entry.since, claim, entry.attempt + 1, entry.redrives),
+      );
+    };
+    if (answer instanceof Promise) answer.then(start, (error) => this.#consumer.stop(error));
+    else start(answer);
+  }
+
+  #startRun(lane: Lane, run: Run): void {
+    const slot = this.#slots.get(run.record.type) as Slot;
+    const { subscription } = slot;
+    if (slot.running >= subscription.concurrency) {
+      slot.waiting.push(lane);
+      lane.ready = true;
+      return;
+    }
+    lane.running = run;
+    slot.running += 1;
+    this.#inFlight += 1;
+    const generation =
+      run.claim.type === "record" || run.claim.type === "lane-entry" ? run.claim.position.generation : 1;
+    const context = new HandlerContext(this.#contextHost, run.record, generation, subscription.emits, run.attempt);
+    run.context = context;
+    run.startedAt = this.#host.clock.monotonic();
+    this.#slow.watch(run);
+    this.#watch.add(run);
+    invoke(
+      () => subscription.handler(receive(run.record, subscription), context),
+      (value, error, failed) => this.#handled(run, context, value, error, failed),
+    );
+  }
+
+  /** The handler returned or threw. A late end, of a run that was given up, changes nothing. */
+  #handled(run: Run, context: HandlerContext | undefined, value: unknown, error: unknown, failed: boolean): void {
+    if (context === undefined || run.context !== context) return;
+    context.close();
+    run.context = undefined;
+    this.#watch.delete(run);
+    if (this.#watch.size === 0) this.#ended();
+    const slot = this.#slots.get(run.record.type) as Slot;
+    slot.running -= 1;
+    this.#offerPlace(slot);
+    run.reads = context.reads;
+    if (run.moving) run.afterMove = () => this.#finish(run, context, value, error, failed);
+    else this.#finish(run, context, value, error, failed);
+  }
+
+  /** An error of the engine in here is nobody's to catch: it halts the consumer, not the process. */
+  #finish(run: Run, context: HandlerContext, value: unknown, error: unknown, failed: boolean): void {
+    try {
+      if (failed) this.#failures.failed(run, error);
+      else if (run.subscription.contract.kind === "command")
+        this.#commit(run, commandEffects(run.record, context.effects, value));
+      else this.#commit(run, context.effects);
+    } catch (broken) {
+      this.#consumer.stop(broken);
+    }
+  }
+
+  #commit(run: Run, effects: Effects): void {
+    run.unit = {
+      claim: run.claim,
+      reads: run.reads,
+      effects,
+      lane: run.claim.type === "record" ? run.lane.key : undefined,
+    };
+    this.#host.committer.add(run);
+  }
+
+  #homeOf(lane: Lane): number {
+    return partitionOf(lane.key, Math.max(1, this.#home.length));
+  }
+
+  #again(lane: Lane, waitMs: number): void {
+    if (waitMs > 0) {
+      this.lanes.after(lane, waitMs);
+      return;
+    }
+    this.lanes.enqueue(lane);
+    this.#consumer.wake();
+  }
+
+  /** The run gives its place back; its event stays at the head of its lane. */
+  #release(run: Run): void {
+    if (run.lane.running !== run) return;
+    run.lane.running = undefined;
+    this.#inFlight -= 1;
+  }
+
+  settled(run: Run, outcome: Outcome): void {
+    try {
+      this.#settle(run, outcome);
+    } catch (broken) {
+      this.#consumer.stop(broken);
+    }
+  }
+
+  #settle(run: Run, outcome: Outcome): void {
+    switch (outcome.type) {
+      case "committed":
+      case "already":
+        if (run.moving) this.#slow.moved(run, outcome);
+        else this.#acknowledged(run, outcome);
+        break;
+      case "reload":
+        this.#failures.reload(run);
+        break;
+      case "held":
+        if (run.moving) {
+          // An operator gave the lane an older head meanwhile: this run ends where it is, and joins then.
+          this.#slow.stays(run);
+          break;
+        }
+        this.#release(run);
+        void this.lanes.refresh(run.lane);
+        break;
+      case "fenced":
+        this.#consumer.stop(
+          new Failure("FENCED", `${this.#plan.name}: another process has its partitions; this one stops handling them`),
+        );
+        break;
+      case "failed":
+        if (run.moving) this.#slow.stays(run);
+        // Not even its setting aside could be stored: losing the event would be worse than stalling.
+        else if (run.lane.running !== run || isSetAside(run)) this.#consumer.stop(outcome.error);
+        else this.#failures.failed(run, outcome.error);
+    }
+  }
+
+  #acknowledged(run: Run, outcome: Outcome): void {
+    const { lane } = run;
+    this.#consumer.progressed();
+    lane.reloads = 0;
+    const joined = run.unit.effects.entry?.state === "following";
+    if (joined) lane.joining -= 1;
+    else this.#release(run);
+    if (run.claim.type === "record") {
+      run.partition?.outstanding.delete(run);
+      if (!joined) {
+        lane.shift();
+        this.#queued -= 1;
+      }
+    }
+    if (handledSignal.active)
+      handledSignal.publish({
+        consumer: this.#plan.name,
+        event: run.record.id,
+        attempt: run.attempt,
+        outcome: outcome.type,
+      });
+    // Without entries before and after, the lane's state is known; else the store says who is its head now.
+    if (lane.head === undefined && run.unit.effects.entry === undefined && !run.parked) this.lanes.advance(lane);
+    else void this.lanes.refresh(lane);
+    this.#consumer.wake();
+  }
+
+  /** The event has left its partition: it is a lane entry now. */
+  #left(run: Run): void {
+    run.partition?.outstanding.delete(run);
+    run.lane.shift();
+    this.#queued -= 1;
+    const position = this.#home[this.#homeOf(run.lane)] as Position;
+    run.claim = { type: "lane-entry", position, entry: (run.lane.head as LaneHead).entry, attempt: run.attempt - 1 };
+  }
+
+  /** The drain time is over: the handler is told, its event stays uncommitted and runs again after the restart. */
+  #abandon(run: Run, reason: Failure): void {
+    const { context } = run;
+    this.#watch.delete(run);
+    run.context = undefined;
+    context?.abort(reason);
+    context?.close();
+    if (this.#watch.size === 0) this.#ended();
+  }
+
+  #ensureDocuments(type: DocumentType<unknown>): void | Promise<void> {
+    if (this.#documents.has(type)) return this.#documents.get(type);
+    const shape = documentTypeShape(documentDeclaration(type), this.#plan.service);
+    const done = this.#host.engine.store.ensureDocumentType(shape);
+    this.#documents.set(type, done);
+    return done;
+  }
+}
+
+function isSetAside({ unit: { effects } }: Run): boolean {
+  return effects.entry !== undefined || effects.change !== undefined;
+}
