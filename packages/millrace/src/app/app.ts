@@ -1,0 +1,117 @@
+import type { SqlInput } from "../consumer/handler.js";
+import type { EventName, Message } from "../contract/contract.js";
+import type { ContractDeclaration } from "../contract/declaration.js";
+import type { DocumentType } from "../contract/documents.js";
+import type { Engine, OpenEngine } from "../engine/engine.js";
+import type { Clock } from "../runtime/clock.js";
+import type { Duration } from "../runtime/duration.js";
+import type { Logger } from "../runtime/logger.js";
+import type { Random } from "../runtime/random.js";
+import type { Service, ServiceDeclaration } from "../service/service.js";
+import type { Operation } from "../store/unit.js";
+
+/** What an app is made of. Only `services` is needed. */
+export interface AppOptions {
+  readonly services: readonly Service[];
+  /** Default: embedded("./.millrace"). */
+  readonly engine?: Engine;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** How long `stop` waits for running handlers before it aborts them (default "10s"). */
+  readonly drain?: Duration;
+  /** Stop on SIGTERM and SIGINT (default true). */
+  readonly signals?: boolean;
+}
+
+/** What a caller outside handlers may say of an event beside its data. */
+export interface PublishOptions {
+  /** An id of the caller's own. Publishing it again with the same content changes nothing. Default: a new UUIDv7. */
+  readonly id?: string;
+  /** Who caused it, for the audit trail. No personal data. */
+  readonly actor?: string;
+}
+
+/** Where an event is stored: it is on disk. */
+export interface Published {
+  readonly id: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** How a command is sent, and what is waited for. */
+export interface SendOptions extends PublishOptions {
+  /** "accepted" (default): the command is on disk. "handled": its owner committed or refused it. */
+  readonly waitFor?: "accepted" | "handled";
+  /** How long to wait for "handled" (default "10s"); then the operation comes back as it is. */
+  readonly timeout?: Duration;
+  /** The same key in the same scope is the same command: its operation is returned, nothing is sent again. */
+  readonly idempotency?: { readonly scope: string; readonly key: string };
+}
+
+/** Documents seen from outside handlers: committed state, read only. */
+export interface ReadDocuments<Doc> {
+  get(id: string): Promise<Doc | undefined>;
+  find(where: Partial<Doc>, options?: { readonly limit?: number; readonly after?: string }): Promise<readonly Doc[]>;
+}
+
+/** One consumer as the running process sees it. */
+export interface ConsumerStatus {
+  readonly consumer: string;
+  readonly state: "running" | "stopped";
+  /** Why it stopped. */
+  readonly failure?: { readonly code: string; readonly message: string };
+  readonly inFlight: number;
+  readonly queued: number;
+  /** When something of this consumer was last committed, or it was last seen with nothing to do (ms, app clock). */
+  readonly progressAt: number;
+}
+
+/** What the parts around the app (HTTP, admin, tests) may see of it once it runs. */
+export interface Running {
+  readonly engine: OpenEngine;
+  readonly services: readonly ServiceDeclaration[];
+  /** Every declared event and command, by type. */
+  readonly contracts: ReadonlyMap<string, ContractDeclaration>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  consumers(): readonly ConsumerStatus[];
+  /** Look again at lanes that an operator's act changed, and at amendments. */
+  lanesChanged(lanes: readonly { readonly consumer: string; readonly lane: string }[]): Promise<void>;
+  forget(consumer: string): void;
+}
+
+/** Something that runs with the app: started after the consumers, stopped before them. */
+export interface Extension {
+  readonly name: string;
+  start(app: App, running: Running): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * A running program of services: publishes, sends and reads from outside handlers.
+ *
+ * What `publish` and `send` resolve with is on disk. Before `start` and after `stop` every call fails with APP_STOPPED.
+ *
+ * @throws {Failure} CONTRACT_REJECTED or PAYLOAD_LIMIT when data does not fit: nothing is stored then.
+ * STORE_FULL or STORE_UNAVAILABLE when the engine cannot write: nothing is stored, the caller may try again.
+ */
+export interface App {
+  start(): Promise<void>;
+  /** Stops fetching, lets running handlers finish within the drain time, commits, closes. */
+  stop(): Promise<void>;
+  /** Resolves when the event is on disk. */
+  publish(event: Message<EventName, unknown>, options?: PublishOptions): Promise<Published>;
+  /** Many events in one commit: all or none. */
+  publish(events: readonly Message<EventName, unknown>[]): Promise<readonly Published[]>;
+  send(command: Message<string, unknown>, options?: SendOptions): Promise<Operation>;
+  documents<Doc>(type: DocumentType<Doc>, options?: { readonly service?: string }): ReadDocuments<Doc>;
+  /** Rows of a read-only query over SQL read models. */
+  query(strings: TemplateStringsArray, ...values: readonly SqlInput[]): Promise<readonly Record<string, unknown>[]>;
+  /** Resolves when every consumer has handled everything, no retry is waiting, and no timer is due. */
+  settled(): Promise<void>;
+  /** Resolves after `stop`, however it was asked for. */
+  readonly closed: Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}

@@ -1,0 +1,293 @@
+import { Committer } from "../consumer/committer.js";
+import { Consumer } from "../consumer/consumer.js";
+import type { SqlInput } from "../consumer/handler.js";
+import type { ConsumerHost } from "../consumer/plan.js";
+import { Schedule } from "../consumer/schedules.js";
+import { sqlValue } from "../consumer/statement.js";
+import { Timers } from "../consumer/timers.js";
+import type { EventName, Message } from "../contract/contract.js";
+import type { DocumentType } from "../contract/documents.js";
+import { embedded } from "../embedded/embedded.js";
+import type { OpenEngine } from "../engine/engine.js";
+import { Failure, isFailure } from "../failure/failure.js";
+import { type Clock, systemClock } from "../runtime/clock.js";
+import { durationMs } from "../runtime/duration.js";
+import { uuidv7 } from "../runtime/ids.js";
+import { type Logger, pinoLogger } from "../runtime/logger.js";
+import { type Random, systemRandom } from "../runtime/random.js";
+import { serviceDeclaration } from "../service/declare.js";
+import type { ServiceDeclaration } from "../service/service.js";
+import type { Operation } from "../store/unit.js";
+import type {
+  App,
+  AppOptions,
+  Extension,
+  Published,
+  PublishOptions,
+  ReadDocuments,
+  Running,
+  SendOptions,
+} from "./app.js";
+import { consumerStatus } from "./consumer-status.js";
+import { type AppPlan, planApp } from "./plan.js";
+import { Publisher } from "./publisher.js";
+import { readDocuments } from "./read-documents.js";
+import { Rest } from "./rest.js";
+
+/** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
+export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
+  return new RunningApp(options, extensions);
+}
+
+interface Parts {
+  readonly engine: OpenEngine;
+  readonly committer: Committer;
+  readonly consumers: readonly Consumer[];
+  readonly timers: Timers;
+  readonly schedules: readonly Schedule[];
+  readonly publisher: Publisher;
+  readonly rest: Rest;
+  readonly started: Extension[];
+}
+
+class RunningApp implements App {
+  readonly closed: Promise<void>;
+  readonly #options: AppOptions;
+  readonly #extensions: readonly Extension[];
+  readonly #services: readonly ServiceDeclaration[];
+  readonly #plan: AppPlan;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #logger: Logger;
+  readonly #drainMs: number;
+  #parts: Parts | undefined;
+  #stopping: Promise<void> | undefined;
+  #close: () => void = () => {};
+  readonly #onSignal = () => {
+    this.stop().catch((error) => this.#logger.error({ err: error }, "the app could not stop in order"));
+  };
+
+  constructor(options: AppOptions, extensions: readonly Extension[]) {
+    this.#options = options;
+    this.#extensions = extensions;
+    if (!Array.isArray(options.services))
+      throw new Failure("OPTION_INVALID", "services: takes a list of what service() returns");
+    this.#services = options.services.map(serviceDeclaration);
+    this.#plan = planApp(this.#services);
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+    this.#logger = options.logger ?? pinoLogger();
+    this.#drainMs = durationMs(options.drain ?? "10s", "drain");
+    this.closed = new Promise((resolve) => {
+      this.#close = resolve;
+    });
+  }
+
+  async start(): Promise<void> {
+    if (this.#parts !== undefined || this.#stopping !== undefined)
+      throw new Failure("APP_STOPPED", "start: this app was started before; make a new one with millrace({ … })");
+    const engine = await (this.#options.engine ?? embedded()).open({
+      clock: this.#clock,
+      random: this.#random,
+      logger: this.#logger,
+    });
+    let parts: Parts;
+    try {
+      if (this.#stopping !== undefined) throw new Failure("APP_STOPPED", "start: the app was stopped while it started");
+      parts = this.#assemble(engine);
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+    this.#parts = parts;
+    try {
+      await this.#open(parts);
+      if (this.#options.signals !== false)
+        for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, this.#onSignal);
+      for (const consumer of parts.consumers) consumer.start();
+      await parts.timers.arm();
+      const running = this.#running(parts);
+      for (const extension of this.#extensions) {
+        await extension.start(this, running);
+        parts.started.push(extension);
+      }
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  publish(event: Message<EventName, unknown>, options?: PublishOptions): Promise<Published>;
+  publish(events: readonly Message<EventName, unknown>[]): Promise<readonly Published[]>;
+  publish(
+    events: Message<EventName, unknown> | readonly Message<EventName, unknown>[],
+    options?: PublishOptions,
+  ): Promise<Published | readonly Published[]> {
+    try {
+      const { publisher } = this.#live();
+      return isList(events) ? publisher.publishAll(events) : publisher.publish(events, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async send(command: Message<string, unknown>, options: SendOptions = {}): Promise<Operation> {
+    return this.#live().publisher.send(command, options);
+  }
+
+  documents<Doc>(type: DocumentType<Doc>, options: { readonly service?: string } = {}): ReadDocuments<Doc> {
+    return readDocuments(this.#live().engine.store, this.#services, type, options.service);
+  }
+
+  async query(
+    strings: TemplateStringsArray,
+    ...values: readonly SqlInput[]
+  ): Promise<readonly Record<string, unknown>[]> {
+    return await this.#live().engine.store.query(strings.join("?"), values.map(sqlValue));
+  }
+
+  async settled(): Promise<void> {
+    return this.#live().rest.reached();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  #live(): Parts {
+    if (this.#parts === undefined) throw new Failure("APP_STOPPED", "the app is not running; call app.start() first");
+    if (this.#stopping !== undefined) throw new Failure("APP_STOPPED", "the app has stopped; nothing was stored");
+    return this.#parts;
+  }
+
+  #assemble(engine: OpenEngine): Parts {
+    const committer = new Committer(engine.store, this.#clock, this.#logger);
+    const host: ConsumerHost = {
+      engine,
+      committer,
+      clock: this.#clock,
+      logger: this.#logger,
+      routes: this.#plan.routes,
+      jitter: () => this.#random.next(),
+    };
+    const consumers = this.#plan.consumers.map((plan) => new Consumer(plan, host));
+    const timers = new Timers(host);
+    const schedules = this.#services.flatMap((service) =>
+      service.schedules.map(
+        ({ name, options, make }) =>
+          new Schedule(
+            {
+              service: service.name,
+              name,
+              cron: options.cron,
+              timezone: options.timezone ?? "UTC",
+              missed: options.missed ?? "last",
+              make,
+            },
+            host,
+          ),
+      ),
+    );
+    committer.onTimers = () => void timers.arm();
+    const publisher = new Publisher({
+      engine,
+      committer,
+      clock: this.#clock,
+      ids: uuidv7(this.#random),
+      routes: this.#plan.routes,
+    });
+    return {
+      engine,
+      committer,
+      consumers,
+      timers,
+      schedules,
+      publisher,
+      rest: new Rest(consumers, timers, schedules, committer),
+      started: [],
+    };
+  }
+
+  async #open({ engine, consumers, schedules }: Parts): Promise<void> {
+    for (const topic of this.#plan.topics) await engine.log.ensureTopic(topic);
+    for (const service of this.#services) await engine.store.migrate(service.name, service.migrations);
+    for (const consumer of consumers) {
+      try {
+        await consumer.open();
+      } catch (error) {
+        // The others go on: a consumer whose position is gone must not take the rest down with it.
+        if (!isFailure(error, "POSITION_MISSING")) throw error;
+        consumer.stop(error);
+      }
+    }
+    engine.onAppended((topics) => {
+      for (const consumer of consumers) consumer.appended(topics);
+    });
+    for (const schedule of schedules) await schedule.open();
+  }
+
+  async #stop(): Promise<void> {
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.off(name, this.#onSignal);
+    const parts = this.#parts;
+    try {
+      if (parts !== undefined) await this.#stopParts(parts);
+    } finally {
+      this.#close();
+    }
+  }
+
+  /** Whatever fails on the way, the engine is closed: its file is free for the next start. */
+  async #stopParts({
+    started,
+    timers,
+    schedules,
+    consumers,
+    committer,
+    publisher,
+    rest,
+    engine,
+  }: Parts): Promise<void> {
+    try {
+      for (const extension of started.reverse()) await extension.stop();
+    } finally {
+      timers.close();
+      for (const schedule of schedules) schedule.close();
+      await Promise.all(consumers.map((consumer) => consumer.drain(this.#drainMs)));
+      await committer.close(this.#drainMs);
+      publisher.close();
+      rest.close();
+      await engine.close();
+    }
+  }
+
+  #running(parts: Parts): Running {
+    const { engine, consumers } = parts;
+    return {
+      engine,
+      services: this.#services,
+      contracts: this.#plan.contracts,
+      clock: this.#clock,
+      logger: this.#logger,
+      consumers: () => consumers.map(consumerStatus),
+      lanesChanged: async (lanes) => {
+        for (const consumer of consumers)
+          await consumer.lanesChanged(
+            lanes.filter((changed) => changed.consumer === consumer.name).map((changed) => changed.lane),
+          );
+      },
+      forget: (name) =>
+        consumers
+          .find((consumer) => consumer.name === name)
+          ?.stop(new Failure("POSITION_MISSING", `${name} was forgotten by an operator; restart to register it anew`)),
+    };
+  }
+}
+
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
+}

@@ -1,0 +1,238 @@
+import type { Route, Routes } from "../consumer/outgoing.js";
+import type { ConsumerPlan, Subscription } from "../consumer/plan.js";
+import { type AnyContract, contractDeclaration } from "../contract/contract.js";
+import type { ContractDeclaration, TopicDeclaration } from "../contract/declaration.js";
+import { topicDeclaration } from "../contract/topic.js";
+import { Failure } from "../failure/failure.js";
+import type { TopicShape } from "../log/log.js";
+import { durationMs } from "../runtime/duration.js";
+import type { Subscription as Declared, HandlerOptions, ServiceDeclaration } from "../service/service.js";
+
+const commandPartitions = 12;
+/** The source of events in a topic that no service of the app owns. */
+const outside = "outside";
+
+/** Everything the declarations say, checked against each other before anything runs. */
+export interface AppPlan {
+  readonly topics: readonly Omit<TopicShape, "incarnation">[];
+  readonly routes: Routes;
+  readonly consumers: readonly ConsumerPlan[];
+  readonly contracts: ReadonlyMap<string, ContractDeclaration>;
+}
+
+/** The topic of a service's commands: one for all, so that one key's commands stay in order. */
+function commandTopic(service: string): string {
+  return `${service}.commands`;
+}
+
+/**
+ * Gathers the services of an app.
+ *
+ * @throws {Failure} OPTION_INVALID, TOPIC_OWNER or CONTRACT_UNKNOWN, naming what contradicts what and the fix.
+ */
+export function planApp(services: readonly ServiceDeclaration[]): AppPlan {
+  const names = new Set<string>();
+  for (const { name } of services) {
+    if (names.has(name))
+      throw new Failure("OPTION_INVALID", `services: ${name} is there twice; a service is declared once`);
+    names.add(name);
+  }
+  return new Planner(services).plan();
+}
+
+class Planner {
+  readonly #services: readonly ServiceDeclaration[];
+  readonly #topics = new Map<string, TopicDeclaration>();
+  readonly #owners = new Map<string, string>();
+  readonly #contracts = new Map<string, ContractDeclaration>();
+  readonly #commandOwners = new Map<string, string>();
+
+  constructor(services: readonly ServiceDeclaration[]) {
+    this.#services = services;
+  }
+
+  plan(): AppPlan {
+    for (const service of this.#services) this.#declare(service);
+    for (const service of this.#services) this.#own(service);
+    const consumers = this.#services.flatMap((service) => this.#consumers(service));
+    return { topics: this.#shapes(), routes: this.#routes(), consumers, contracts: this.#contracts };
+  }
+
+  #declare(service: ServiceDeclaration): void {
+    for (const topic of service.owned) this.#topic(topicDeclaration(topic));
+    for (const command of service.commands) {
+      const { type } = command.contract;
+      const other = this.#commandOwners.get(type);
+      if (other !== undefined)
+        throw new Failure(
+          "OPTION_INVALID",
+          `command ${type} is handled by ${other} and by ${service.name}; a command has one owner`,
+        );
+      this.#commandOwners.set(type, service.name);
+      this.#contract(command.contract);
+    }
+    for (const { contract, options } of subscriptions(service)) {
+      this.#contract(contract);
+      for (const emitted of options.emits ?? []) this.#contract(emitted);
+    }
+  }
+
+  #contract(contract: AnyContract): ContractDeclaration {
+    const declaration = contractDeclaration(contract);
+    const known = this.#contracts.get(declaration.type);
+    if (known !== undefined && known !== declaration)
+      throw new Failure(
+        "OPTION_INVALID",
+        `${declaration.type} is declared twice in this app; keep one declaration and import it`,
+      );
+    this.#contracts.set(declaration.type, declaration);
+    if (declaration.kind === "event") {
+      if (declaration.topic === undefined)
+        throw new Failure(
+          "CONTRACT_UNKNOWN",
+          `event ${declaration.type} belongs to no topic; list it in a topic's events`,
+        );
+      this.#topic(declaration.topic);
+    }
+    return declaration;
+  }
+
+  #topic(topic: TopicDeclaration): void {
+    const known = this.#topics.get(topic.name);
+    if (known === topic) return;
+    if (known !== undefined)
+      throw new Failure(
+        "OPTION_INVALID",
+        `topic ${topic.name} is declared twice in this app; keep one declaration and import it`,
+      );
+    this.#topics.set(topic.name, topic);
+    for (const [type, event] of topic.events) this.#contracts.set(type, event);
+  }
+
+  #own(service: ServiceDeclaration): void {
+    for (const topic of service.owned) this.#claim(topicDeclaration(topic).name, service.name);
+    for (const { options } of subscriptions(service)) {
+      for (const emitted of options.emits ?? []) {
+        const declaration = contractDeclaration(emitted);
+        if (declaration.topic !== undefined) this.#claim(declaration.topic.name, service.name);
+        else if (!this.#commandOwners.has(declaration.type))
+          throw new Failure(
+            "CONTRACT_UNKNOWN",
+            `${service.name} sends ${declaration.type}, but no service handles it; add .handle() to its owner`,
+          );
+      }
+    }
+  }
+
+  #claim(topic: string, service: string): void {
+    const owner = this.#owners.get(topic);
+    if (owner !== undefined && owner !== service)
+      throw new Failure(
+        "TOPIC_OWNER",
+        `topic ${topic} belongs to ${owner}, and ${service} publishes there too; send ${owner} a command, or give ${service} its own topic`,
+      );
+    this.#owners.set(topic, service);
+  }
+
+  #shapes(): Omit<TopicShape, "incarnation">[] {
+    const events = [...this.#topics.values()].map((topic) => ({
+      name: topic.name,
+      partitions: topic.partitions,
+      owner: this.#owners.get(topic.name) ?? outside,
+      key: topic.key,
+      retentionMs: topic.retentionMs,
+    }));
+    const commands = [...new Set(this.#commandOwners.values())].map((owner) => ({
+      name: commandTopic(owner),
+      partitions: commandPartitions,
+      owner,
+      key: "",
+      retentionMs: undefined,
+    }));
+    return [...events, ...commands];
+  }
+
+  #routes(): Routes {
+    const routes = new Map<string, Route>();
+    for (const [type, { topic }] of this.#contracts) {
+      const owner = this.#commandOwners.get(type);
+      if (topic !== undefined)
+        routes.set(type, {
+          topic: topic.name,
+          partitions: topic.partitions,
+          source: this.#owners.get(topic.name) ?? outside,
+        });
+      else if (owner !== undefined)
+        routes.set(type, { topic: commandTopic(owner), partitions: commandPartitions, source: outside });
+    }
+    return routes;
+  }
+
+  #consumers(service: ServiceDeclaration): ConsumerPlan[] {
+    return service.consumers
+      .map((consumer) => {
+        const name = consumer.name === undefined ? service.name : `${service.name}.${consumer.name}`;
+        const declared =
+          consumer.name === undefined ? [...consumer.subscriptions, ...service.commands] : consumer.subscriptions;
+        return {
+          name,
+          service: service.name,
+          subscriptions: declared.map((one) => this.#subscription(one, name, service.name)),
+        };
+      })
+      .filter((consumer) => consumer.subscriptions.length > 0);
+  }
+
+  #subscription({ contract, options, handler }: Declared, consumer: string, service: string): Subscription {
+    const declaration = contractDeclaration(contract);
+    const { topic } = declaration;
+    const owner = topic === undefined ? undefined : this.#owners.get(topic.name);
+    if (topic?.internal === true && owner !== undefined && owner !== service)
+      throw new Failure(
+        "TOPIC_OWNER",
+        `${consumer} hears ${declaration.type}, but topic ${topic.name} is internal to ${owner}; publish a public event`,
+      );
+    const where = `${consumer}, ${declaration.type}`;
+    return {
+      contract: declaration,
+      topic: topic?.name ?? commandTopic(service),
+      keyName: declaration.key,
+      partitions: topic?.partitions ?? commandPartitions,
+      handler,
+      emits: new Set((options.emits ?? []).map((emitted) => emitted.type)),
+      timeoutMs: positive(durationMs(options.timeout ?? "30s", `${where}: timeout`), `${where}: timeout`),
+      concurrency: positive(options.concurrency ?? 256, `${where}: concurrency`),
+      skipPoison: onPoison(options, where),
+      retry: retryPlan(options, where),
+      from: start(options, where),
+    };
+  }
+}
+
+function subscriptions(service: ServiceDeclaration): readonly Declared[] {
+  return [...service.consumers.flatMap((consumer) => consumer.subscriptions), ...service.commands];
+}
+
+function retryPlan({ retry = {} }: HandlerOptions<AnyContract>, where: string) {
+  return {
+    attemptsInPlace: positive(retry.attemptsInPlace ?? 3, `${where}: retry.attemptsInPlace`),
+    attemptsMax: positive(retry.attemptsMax ?? 8, `${where}: retry.attemptsMax`),
+    backoffMsFirst: durationMs(retry.backoffFirst ?? "100ms", `${where}: retry.backoffFirst`),
+    backoffMsMax: durationMs(retry.backoffMax ?? "60s", `${where}: retry.backoffMax`),
+  };
+}
+
+function onPoison({ onPoison: choice = "hold" }: HandlerOptions<AnyContract>, where: string): boolean {
+  if (choice === "hold" || choice === "skip") return choice === "skip";
+  throw new Failure("OPTION_INVALID", `${where}: onPoison is "hold" or "skip", not ${JSON.stringify(choice)}`);
+}
+
+function start({ from }: HandlerOptions<AnyContract>, where: string): "beginning" | "end" | undefined {
+  if (from === undefined || from === "beginning" || from === "end") return from;
+  throw new Failure("OPTION_INVALID", `${where}: from is "beginning" or "end", not ${JSON.stringify(from)}`);
+}
+
+function positive(value: number, where: string): number {
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new Failure("OPTION_INVALID", `${where} takes a whole number from 1 on, not ${String(value)}`);
+}

@@ -1,0 +1,48 @@
+import { documentTypeShape, type FindOptions, findDocuments, parseStored } from "../consumer/documents.js";
+import { type DocumentType, documentDeclaration } from "../contract/documents.js";
+import { Failure } from "../failure/failure.js";
+import type { ServiceDeclaration } from "../service/service.js";
+import type { Store } from "../store/store.js";
+import type { ReadDocuments } from "./app.js";
+
+/** A service's documents seen from outside its handlers. Without a service named, the one that stored the type is meant. */
+export function readDocuments<Doc>(
+  store: Store,
+  services: readonly ServiceDeclaration[],
+  type: DocumentType<Doc>,
+  service: string | undefined,
+): ReadDocuments<Doc> {
+  const declaration = documentDeclaration(type);
+  const owner = async () => {
+    if (service !== undefined) return service;
+    const owners = await store.documentServices(declaration.name);
+    const known = owners.filter((name) => services.some((declared) => declared.name === name));
+    if (known.length > 1)
+      throw new Failure(
+        "OPTION_INVALID",
+        `documents ${declaration.name} exist in ${known.join(" and ")}; say which: app.documents(type, { service })`,
+      );
+    return known[0];
+  };
+  return {
+    async get(id) {
+      const name = await owner();
+      const stored = name === undefined ? undefined : await store.readDocument(name, declaration.name, id);
+      return stored === undefined ? undefined : (parseStored(declaration, stored) as Doc);
+    },
+    async find(where, options: FindOptions = {}) {
+      const name = await owner();
+      if (name === undefined) return [];
+      // An index that is new in this program is built before it answers.
+      if ((await store.documentServices(declaration.name)).includes(name))
+        await store.ensureDocumentType(documentTypeShape(declaration, name));
+      return (await findDocuments(
+        store,
+        name,
+        declaration,
+        where as Readonly<Record<string, unknown>>,
+        options,
+      )) as readonly Doc[];
+    },
+  };
+}

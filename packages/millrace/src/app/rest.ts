@@ -1,0 +1,58 @@
+import type { Committer } from "../consumer/committer.js";
+import type { Consumer } from "../consumer/consumer.js";
+import type { Schedule } from "../consumer/schedules.js";
+import type { Timers } from "../consumer/timers.js";
+import { Failure } from "../failure/failure.js";
+
+/** Knows when there is nothing left to do: all handled, nothing waiting for a retry, no timer or tick due. */
+export class Rest {
+  readonly #consumers: readonly Consumer[];
+  readonly #timers: Timers;
+  readonly #schedules: readonly Schedule[];
+  readonly #committer: Committer;
+  #waiting: (() => void)[] = [];
+  #closed = false;
+
+  constructor(consumers: readonly Consumer[], timers: Timers, schedules: readonly Schedule[], committer: Committer) {
+    this.#consumers = consumers;
+    this.#timers = timers;
+    this.#schedules = schedules;
+    this.#committer = committer;
+    const look = () => this.#wake();
+    for (const consumer of consumers) consumer.onResting = look;
+    for (const schedule of schedules) schedule.onResting = look;
+    timers.onResting = look;
+  }
+
+  /** Those who still wait are told that it will not come. */
+  close(): void {
+    this.#closed = true;
+    for (const tell of this.#waiting.splice(0)) tell();
+  }
+
+  async reached(): Promise<void> {
+    for (;;) {
+      for (const consumer of this.#consumers) consumer.pass();
+      await this.#committer.drained();
+      if (this.#closed) throw new Failure("APP_STOPPED", "settled: the app stopped before everything was handled");
+      // Nobody tells when a commit of nobody's consumer is done: look again, do not wait.
+      if (!this.#resting) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      else if (this.#committer.queued === 0) return;
+    }
+  }
+
+  get #resting(): boolean {
+    return (
+      this.#timers.resting &&
+      this.#schedules.every((schedule) => schedule.resting) &&
+      this.#consumers.every((consumer) => consumer.resting)
+    );
+  }
+
+  #wake(): void {
+    if (this.#waiting.length === 0 || !this.#resting) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const tell of waiting) tell();
+  }
+}

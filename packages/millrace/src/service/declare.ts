@@ -1,0 +1,152 @@
+import type { Handler } from "../consumer/handler.js";
+import type { AnyContract, AnyEvent, Message, Topic } from "../contract/contract.js";
+import { checkKebabName } from "../contract/names.js";
+import { Failure } from "../failure/failure.js";
+import type {
+  ConsumerDeclaration,
+  HandlerOptions,
+  ScheduleOptions,
+  Service,
+  ServiceDeclaration,
+  Subscription,
+} from "./service.js";
+
+const declared = Symbol("millrace service");
+
+/**
+ * Declares a service: a named owner of handlers and of its own state. Nothing runs before the app starts.
+ *
+ * @throws {Failure} OPTION_INVALID when a name is wrong, or a second handler takes an event this consumer has.
+ * @example
+ * ```ts
+ * import { event, service, topic } from "millrace";
+ * import { z } from "zod";
+ *
+ * const arrived = event("visitor.arrived", z.object({ name: z.string() }));
+ * const visitors = topic("visitors", { key: "name", events: { arrived } });
+ * export const greeter = service("greeter").on(visitors.arrived, (event, ctx) => ctx.log.info({}, `hello ${event.key}`));
+ * ```
+ */
+export function service(name: string): Service {
+  checkKebabName(name, "a service");
+  return new ServiceBuilder(name) as unknown as Service;
+}
+
+/** What a service declared. */
+export function serviceDeclaration(of: Service): ServiceDeclaration {
+  const builder = of as unknown as { readonly [declared]?: ServiceDeclaration };
+  const found = builder[declared];
+  if (found === undefined) throw new Failure("OPTION_INVALID", "services: takes what service() returns");
+  return found;
+}
+
+type OnArgs = readonly [
+  contract: AnyContract,
+  optionsOrHandler: HandlerOptions<AnyContract> | Handler,
+  handler?: Handler,
+];
+
+function subscription([contract, second, third]: OnArgs): Subscription {
+  if (typeof second === "function") return { contract, options: {}, handler: second };
+  if (third === undefined) throw new Failure("OPTION_INVALID", `${contract.type}: the handler is missing`);
+  return { contract, options: second, handler: third };
+}
+
+class ConsumerBuilder {
+  readonly subscriptions: Subscription[] = [];
+
+  constructor(readonly title: string) {}
+
+  on(...args: OnArgs): this {
+    this.add(subscription(args));
+    return this;
+  }
+
+  add(added: Subscription): void {
+    const { type } = added.contract;
+    if (!type.includes("."))
+      throw new Failure(
+        "OPTION_INVALID",
+        `${this.title}: ${type} is a command; its owner takes it with .handle(), .on() hears events`,
+      );
+    if (this.subscriptions.some((other) => other.contract.type === type))
+      throw new Failure(
+        "OPTION_INVALID",
+        `${this.title} already has a handler of ${type}; give the second one its own consumer: .consumer("name", c => c.on(…))`,
+      );
+    this.subscriptions.push(added);
+  }
+}
+
+class ServiceBuilder {
+  readonly #own: ConsumerBuilder;
+  readonly #consumers: ConsumerDeclaration[] = [];
+  readonly #commands: Subscription[] = [];
+  readonly #schedules: ServiceDeclaration["schedules"][number][] = [];
+  readonly #migrations: { readonly name: string; readonly sql: string }[] = [];
+  readonly #owned: Topic<Readonly<Record<string, AnyEvent>>>[] = [];
+
+  constructor(readonly name: string) {
+    this.#own = new ConsumerBuilder(name);
+  }
+
+  get [declared](): ServiceDeclaration {
+    return {
+      name: this.name,
+      consumers: [{ name: undefined, subscriptions: this.#own.subscriptions }, ...this.#consumers],
+      commands: this.#commands,
+      schedules: this.#schedules,
+      migrations: this.#migrations,
+      owned: this.#owned,
+    };
+  }
+
+  on(...args: OnArgs): this {
+    this.#own.add(subscription(args));
+    return this;
+  }
+
+  handle(...args: OnArgs): this {
+    const added = subscription(args);
+    if (added.contract.type.includes("."))
+      throw new Failure(
+        "OPTION_INVALID",
+        `${this.name}: ${added.contract.type} is an event; hear it with .on(), .handle() takes commands`,
+      );
+    if (this.#commands.some((other) => other.contract.type === added.contract.type))
+      throw new Failure(
+        "OPTION_INVALID",
+        `${this.name} already handles ${added.contract.type}; a command has one handler`,
+      );
+    this.#commands.push(added);
+    return this;
+  }
+
+  consumer(name: string, build: (consumer: ConsumerBuilder) => unknown): this {
+    checkKebabName(name, `a consumer of ${this.name}`);
+    if (this.#consumers.some((other) => other.name === name))
+      throw new Failure("OPTION_INVALID", `${this.name} already has a consumer ${name}; give this one another name`);
+    const builder = new ConsumerBuilder(`${this.name}.${name}`);
+    build(builder);
+    this.#consumers.push({ name, subscriptions: builder.subscriptions });
+    return this;
+  }
+
+  schedule(name: string, options: ScheduleOptions, make: (tick: Date) => Message<string, unknown>): this {
+    checkKebabName(name, `a schedule of ${this.name}`);
+    if (this.#schedules.some((other) => other.name === name))
+      throw new Failure("OPTION_INVALID", `${this.name} already has a schedule ${name}; give this one another name`);
+    this.#schedules.push({ name, options, make });
+    return this;
+  }
+
+  migrations(migrations: Readonly<Record<string, string>>): this {
+    for (const [name, sql] of Object.entries(migrations)) this.#migrations.push({ name, sql });
+    return this;
+  }
+
+  owns(...topics: readonly Topic<Readonly<Record<string, AnyEvent>>>[]): this {
+    this.#owned.push(...topics);
+    return this;
+  }
+}

@@ -1,0 +1,112 @@
+import type { Context, Handler, Refusal } from "../consumer/handler.js";
+import type { AnyContract, AnyEvent, Contract, EventName, Message, ReceivedOf, Topic } from "../contract/contract.js";
+import type { Duration } from "../runtime/duration.js";
+
+type NameOf<C> = C extends Contract<infer Type, infer _Data> ? Type : never;
+
+/** How failures of a handler are met. Durations are strings; jitter is added by the runtime. */
+export interface RetryOptions {
+  /** Runs in place before the event is parked (default 3). */
+  readonly attemptsInPlace?: number;
+  /** Runs before the event becomes a dead letter (default 8). */
+  readonly attemptsMax?: number;
+  /** The first pause (default "100ms"); it doubles up to `backoffMax` (default "60s"). */
+  readonly backoffFirst?: Duration;
+  readonly backoffMax?: Duration;
+}
+
+/** How a handler is run. Durations are strings like "30s". */
+export interface HandlerOptions<Emits extends AnyContract> {
+  /** What the handler may publish or send. */
+  readonly emits?: readonly Emits[];
+  /** When a run is aborted and counted as failed (default "30s"). */
+  readonly timeout?: Duration;
+  /** Most runs of this handler at one time in a process (default 256). */
+  readonly concurrency?: number;
+  /** hold (default): a dead letter keeps the events of its key waiting behind it. skip: they go on. */
+  readonly onPoison?: "hold" | "skip";
+  readonly retry?: RetryOptions;
+  /** Where a new consumer starts. Needed when the topic already holds records. */
+  readonly from?: "beginning" | "end";
+}
+
+/** Turns an event into effects. It may await anything, and may run more than once: its effects are committed once. */
+export type EventHandler<E extends AnyEvent, Emits extends string> = (
+  event: ReceivedOf<E>,
+  ctx: Context<Emits>,
+) => void | Promise<void>;
+
+/**
+ * Handles a command for its one owner. Returning `{ refused }` answers without any effect. Throwing means a retry; see
+ * docs/errors.md for what each Failure does.
+ */
+export type CommandHandler<C extends AnyContract, Emits extends string> = (
+  command: ReceivedOf<C>,
+  ctx: Context<Emits>,
+) => void | Refusal | Promise<void | Refusal>;
+
+/** A consumer of its own: positions, lanes and failures apart from the service's other handlers. */
+export interface Consumer {
+  on<E extends AnyEvent>(event: E, handler: EventHandler<E, never>): this;
+  on<E extends AnyEvent, Emits extends AnyContract = never>(
+    event: E,
+    options: HandlerOptions<Emits>,
+    handler: EventHandler<E, NameOf<Emits>>,
+  ): this;
+}
+
+/** When a schedule ticks. */
+export interface ScheduleOptions {
+  /** Five or six fields, as in croner. */
+  readonly cron: string;
+  /** IANA name (default "UTC"). */
+  readonly timezone?: string;
+  /** Ticks missed while nothing ran: publish the last of them (default) or all. */
+  readonly missed?: "last" | "all";
+}
+
+/** A named owner of handlers and of its own state. */
+export interface Service extends Consumer {
+  readonly name: string;
+  /** Owns a command. Exactly one service may; a second owner is refused at start. */
+  handle<C extends AnyContract>(command: C, handler: CommandHandler<C, never>): this;
+  handle<C extends AnyContract, Emits extends AnyContract = never>(
+    command: C,
+    options: HandlerOptions<Emits>,
+    handler: CommandHandler<C, NameOf<Emits>>,
+  ): this;
+  /** Another consumer of this service, named `service.name`. */
+  consumer(name: string, build: (consumer: Consumer) => unknown): this;
+  /** Publishes or sends what `make` returns at each tick, once per tick, never early, also after a restart. */
+  schedule(name: string, options: ScheduleOptions, make: (tick: Date) => Message<string, unknown>): this;
+  /** SQL for read models, run once each, in order, before the service starts. */
+  migrations(migrations: Readonly<Record<string, string>>): this;
+  /** Declares that this service owns the topic: only it publishes there. Publishing handlers imply it. */
+  owns(...topics: readonly Topic<Readonly<Record<string, AnyEvent>>>[]): this;
+}
+
+/** One subscription, as declared. */
+export interface Subscription {
+  readonly contract: AnyContract;
+  readonly options: HandlerOptions<AnyContract>;
+  readonly handler: Handler;
+}
+
+export interface ConsumerDeclaration {
+  /** Undefined for the service's own consumer. */
+  readonly name: string | undefined;
+  readonly subscriptions: readonly Subscription[];
+}
+
+export interface ServiceDeclaration {
+  readonly name: string;
+  readonly consumers: readonly ConsumerDeclaration[];
+  readonly commands: readonly Subscription[];
+  readonly schedules: readonly {
+    readonly name: string;
+    readonly options: ScheduleOptions;
+    readonly make: (tick: Date) => Message<EventName, unknown> | Message<string, unknown>;
+  }[];
+  readonly migrations: readonly { readonly name: string; readonly sql: string }[];
+  readonly owned: readonly Topic<Readonly<Record<string, AnyEvent>>>[];
+}
