@@ -1,0 +1,182 @@
+import type { App, Running } from "../app/app.js";
+import { contractDeclaration, type EventName, type Message } from "../contract/contract.js";
+import { Failure, isFailure } from "../failure/failure.js";
+import { deriveId, seedOf } from "../runtime/ids.js";
+import type { Act, ActOutcome } from "../store/operate.js";
+import type { LaneEntry } from "../store/unit.js";
+import type { ActArgs, ActReport, Admin, EntrySelection } from "./admin.js";
+import { checkEdit, contractOf } from "./contracts.js";
+
+/** The app that acts are done in. */
+export interface Live {
+  readonly app: App;
+  readonly running: Running;
+}
+
+/** The parts of {@link Admin} that change something. */
+export type Acts = Pick<Admin, "forget" | "edit" | "skip" | "redrive" | "publish">;
+
+/** Dead letters that one act takes at most; the rest is left for the next. */
+const entriesMax = 10_000;
+const pageMax = 1_000;
+
+/** Acts of operators in a running app. */
+export function actsOf(live: Live): Acts {
+  const { operate } = live.running.engine;
+  return {
+    async forget(args) {
+      const act = actOf(live, args);
+      const { consumer, dryRun = false } = args;
+      const views = await live.running.engine.inspect.consumers(live.running.clock.now());
+      const view = views.find((candidate) => candidate.consumer === consumer);
+      if (view === undefined)
+        throw new Failure("NOT_FOUND", `no consumer is registered as ${JSON.stringify(consumer)}`);
+      const declared = live.running.consumers().some((status) => status.consumer === consumer);
+      if (declared && args.force !== true) {
+        throw new Failure(
+          "CONFLICT",
+          `${consumer} is declared by the running app and would be registered anew at its next start; remove it from the code first, or force it`,
+        );
+      }
+      const report = { dryRun, matched: 1, keys: view.parked + view.dead, unchanged: [] };
+      if (dryRun) return { ...report, changed: 0 };
+      if (declared) live.running.forget(consumer);
+      const outcome = await operate.forget(consumer, act);
+      return { ...report, changed: outcome.changed === 0 ? 0 : 1 };
+    },
+    async edit(args) {
+      const act = actOf(live, args);
+      const entry = await deadEntry(live, args.entry);
+      const { record } = entry;
+      const text = checkEdit(contractOf(live.running.services, record.type), args.data, record.key);
+      const id = await editId(live, entry, text);
+      const dryRun = args.dryRun ?? false;
+      const report = { id, dryRun, matched: 1, keys: 1, unchanged: [] };
+      if (dryRun) return { ...report, changed: 0 };
+      const outcome = await operate.edit(entry.entry, id, text, act);
+      await live.running.lanesChanged(outcome.lanes);
+      return { ...report, changed: outcome.changed, unchanged: outcome.changed === 0 ? [entry.entry] : [] };
+    },
+    skip: (args) => each(live, args, (entry, act) => operate.skip(entry.entry, act)),
+    redrive: (args) => each(live, args, (entry, act) => operate.redrive([entry.entry], act)),
+    async publish({ type, data, id, actor }) {
+      const contract = contractOf(live.running.services, type);
+      // Nobody has checked the data so far: the app does, against the contract.
+      const message = contract(data as never);
+      const options = { actor, ...(id === undefined ? {} : { id }) };
+      if (isEvent(message)) return { kind: "event", ...(await live.app.publish(message, options)) };
+      const operation = await live.app.send(message, { ...options, waitFor: "handled", timeout: "10s" });
+      return {
+        kind: "command",
+        operation: operation.id,
+        correlationId: operation.correlationId,
+        state: operation.state,
+        ...(operation.refused === undefined ? {} : { refused: operation.refused }),
+        ...(operation.detail === undefined ? {} : { detail: operation.detail }),
+      };
+    },
+  };
+}
+
+/** Derived from the event in the log and what takes its place, so that the same edit made twice is the same event. */
+async function editId(live: Live, entry: LaneEntry, text: string): Promise<string> {
+  const { record, consumer } = entry;
+  const amendments = await live.running.engine.inspect.amendments(consumer);
+  const edited = amendments.some((amendment) => amendment.id === record.id);
+  const cause = {
+    source: record.source,
+    id: (edited ? record.causationId : undefined) ?? record.id,
+    time: record.time,
+  };
+  return deriveId(cause, seedOf("edit", consumer, text), 0);
+}
+
+function isEvent(message: Message<string, unknown>): message is Message<EventName, unknown> {
+  return contractDeclaration(message).kind === "event";
+}
+
+/** Who, why and when. */
+function actOf(live: Live, args: ActArgs): Act {
+  const reason = args.reason.trim();
+  if (reason === "" && args.dryRun !== true) {
+    throw new Failure("OPTION_INVALID", "give a reason: it is kept in the audit record", {
+      details: { option: "reason" },
+    });
+  }
+  return { actor: args.actor, reason, at: live.running.clock.now() };
+}
+
+async function deadEntry(live: Live, number: number): Promise<LaneEntry> {
+  const entry = await live.running.engine.inspect.entry(number);
+  if (entry === undefined)
+    throw new Failure("NOT_FOUND", `there is no dead letter ${number}; it may have been redriven or skipped`);
+  if (entry.state === "dead") return entry;
+  throw new Failure(
+    "CONFLICT",
+    `entry ${number} is ${entry.state}, not dead; only dead letters can be edited, skipped and redriven`,
+  );
+}
+
+/** Acts on each entry of a frozen selection, one commit each, so that what fails in the middle leaves the rest done. */
+async function each(
+  live: Live,
+  args: ActArgs & EntrySelection,
+  doIt: (entry: LaneEntry, act: Act) => ActOutcome | Promise<ActOutcome>,
+): Promise<ActReport> {
+  const act = actOf(live, args);
+  const entries = await select(live, args);
+  const dryRun = args.dryRun ?? false;
+  const keys = new Set(entries.map((entry) => `${entry.consumer}\n${entry.lane}`)).size;
+  const report = { dryRun, matched: entries.length, keys };
+  if (dryRun) return { ...report, changed: 0, unchanged: [] };
+  let changed = 0;
+  const unchanged: number[] = [];
+  for (const entry of entries) {
+    const outcome = await tried(() => doIt(entry, act));
+    if (outcome.changed === 0) unchanged.push(entry.entry);
+    else changed += 1;
+    await live.running.lanesChanged(outcome.lanes);
+    // Handlers run in this process, too: they get their turn.
+    await new Promise<void>((turn) => setImmediate(turn));
+  }
+  return { ...report, changed, unchanged };
+}
+
+/** What changed since it was selected is left as it is. */
+async function tried(act: () => ActOutcome | Promise<ActOutcome>): Promise<ActOutcome> {
+  try {
+    return await act();
+  } catch (error) {
+    if (isFailure(error, "NOT_FOUND") || isFailure(error, "CONFLICT")) return { changed: 0, lanes: [] };
+    throw error;
+  }
+}
+
+async function select(live: Live, selection: EntrySelection): Promise<readonly LaneEntry[]> {
+  const { entries, consumer, fingerprint } = selection;
+  if (entries !== undefined && entries.length > 0) {
+    const found: LaneEntry[] = [];
+    for (const number of new Set(entries)) found.push(await deadEntry(live, number));
+    return found;
+  }
+  if (consumer === undefined && fingerprint === undefined && selection.all !== true) {
+    throw new Failure("OPTION_INVALID", "name dead letters by number, by consumer or by fingerprint, or ask for all", {
+      details: { option: "entries" },
+    });
+  }
+  const found: LaneEntry[] = [];
+  for (let after = 0; found.length < entriesMax; ) {
+    const page = await live.running.engine.inspect.entries({
+      state: "dead",
+      limit: pageMax,
+      afterEntry: after,
+      ...(consumer === undefined ? {} : { consumer }),
+      ...(fingerprint === undefined ? {} : { fingerprint }),
+    });
+    found.push(...page);
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageMax) break;
+    after = last.entry;
+  }
+  return found;
+}

@@ -1,0 +1,166 @@
+import type { AuditRow, EventQuery } from "../store/inspect.js";
+import type { ConsumerStanding } from "./standing.js";
+import type { EntryView, EventView } from "./views.js";
+
+/** An act of an operator. `actor` and `reason` are kept in the audit record. */
+export interface ActArgs {
+  readonly reason: string;
+  readonly actor: string;
+  /** Count what would be changed, and change nothing. */
+  readonly dryRun?: boolean;
+}
+
+/** Which dead letters: by number, or all that fit. */
+export interface EntrySelection {
+  readonly entries?: readonly number[];
+  readonly consumer?: string;
+  readonly fingerprint?: string;
+  /** All dead letters there are. */
+  readonly all?: boolean;
+}
+
+/** What an act did, or would do. */
+export interface ActReport {
+  readonly dryRun: boolean;
+  /** How many it was about. */
+  readonly matched: number;
+  /** How many it changed; 0 in a dry run. */
+  readonly changed: number;
+  /** How many lanes (keys of a consumer) they stand in. */
+  readonly keys: number;
+  /** Those of the matched that were left as they were, because they changed meanwhile. */
+  readonly unchanged: readonly number[];
+}
+
+/** Where an answer comes from, and of when it is. */
+export interface Origin {
+  /** process: the running app. file: the data directory, while nothing runs. */
+  readonly from: "process" | "file";
+  /** ISO time. */
+  readonly asOf: string;
+}
+
+/** What runs here, in numbers. */
+export interface AppStatus extends Origin {
+  readonly pid: number | undefined;
+  readonly dir: string | undefined;
+  readonly node: string;
+  readonly consumers: Readonly<Record<string, number>>;
+  readonly dead: number;
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly owner: string;
+    readonly partitions: number;
+    readonly records: number;
+  }[];
+}
+
+/** What a consumer made of an event. `failure` says why it is parked or dead. */
+export interface DeliveryView {
+  readonly consumer: string;
+  readonly state: "applied" | "pending" | "parked" | "dead" | "following" | "skipped";
+  readonly entry?: number;
+  readonly attempt?: number;
+  /** The id of the event that an operator put in its place for this consumer. */
+  readonly edited?: string;
+  readonly failure?: { readonly code: string; readonly message: string };
+}
+
+/** An event, what became of it, and what it caused. */
+export interface ExplainNode {
+  readonly event: EventView;
+  readonly deliveries: readonly DeliveryView[];
+  readonly effects: readonly ExplainNode[];
+}
+
+/** Everything with one correlation id. */
+export interface Flow {
+  readonly correlationId: string;
+  readonly events: number;
+  /** True when there are more events than were looked at. */
+  readonly truncated: boolean;
+  readonly roots: readonly ExplainNode[];
+}
+
+/** One event with its deliveries. */
+export interface EventDetail extends Origin {
+  readonly event: EventView;
+  readonly deliveries: readonly DeliveryView[];
+}
+
+/** One check of a doctor. */
+export interface Finding {
+  readonly check: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/** What a publish or send stored. */
+export type PublishReport =
+  | {
+      readonly kind: "event";
+      readonly id: string;
+      readonly topic: string;
+      readonly partition: number;
+      readonly offset: number;
+    }
+  | {
+      readonly kind: "command";
+      readonly operation: string;
+      readonly correlationId: string;
+      readonly state: string;
+      readonly refused?: string;
+      readonly detail?: string;
+    };
+
+/**
+ * Everything that operators can see and do. The command line and the console have no other way.
+ *
+ * Each call takes one object that JSON can carry, and answers one. Acts need a running process.
+ *
+ * @throws {Failure} NOT_FOUND, CONFLICT, PROCESS_MISSING, OPTION_INVALID, CONTRACT_REJECTED, CONTRACT_UNKNOWN
+ */
+export interface Admin {
+  status(): Promise<AppStatus>;
+  search(
+    query: EventQuery,
+  ): Promise<Origin & { readonly events: readonly EventView[]; readonly next: string | undefined }>;
+  event(args: { readonly id: string }): Promise<EventDetail>;
+  /** Without `after`: the last `last` events, and where to go on. With it: what came since, waiting for it if need be. */
+  tail(args: {
+    readonly query: Omit<EventQuery, "limit" | "after">;
+    readonly after?: string;
+    readonly last?: number;
+    readonly waitMs?: number;
+  }): Promise<Origin & { readonly events: readonly EventView[]; readonly cursor: string }>;
+  /** By the id of an event or an operation, or by key: then the newest flows of that key. */
+  explain(args: { readonly id?: string; readonly key?: string }): Promise<Origin & { readonly flows: readonly Flow[] }>;
+  consumers(): Promise<Origin & { readonly consumers: readonly ConsumerStanding[] }>;
+  forget(args: ActArgs & { readonly consumer: string; readonly force?: boolean }): Promise<ActReport>;
+  deadLetters(args: {
+    readonly consumer?: string;
+    readonly fingerprint?: string;
+    readonly state?: "dead" | "parked";
+    readonly after?: number;
+    readonly limit: number;
+  }): Promise<Origin & { readonly entries: readonly EntryView[] }>;
+  deadLetter(args: {
+    readonly entry: number;
+  }): Promise<Origin & { readonly entry: EntryView; readonly followers: number }>;
+  /** Checks the data against the event's contract and stores it in place of the event's; a redrive then uses it. */
+  edit(
+    args: ActArgs & { readonly entry: number; readonly data: unknown },
+  ): Promise<ActReport & { readonly id: string }>;
+  skip(args: ActArgs & EntrySelection): Promise<ActReport>;
+  redrive(args: ActArgs & EntrySelection): Promise<ActReport>;
+  publish(args: {
+    readonly type: string;
+    readonly data: unknown;
+    readonly id?: string;
+    readonly actor: string;
+  }): Promise<PublishReport>;
+  /** `file` is an absolute path on the machine of the process. */
+  backup(args: { readonly file: string }): Promise<{ readonly file: string; readonly bytes: number }>;
+  doctor(): Promise<Origin & { readonly findings: readonly Finding[] }>;
+  audit(args: { readonly limit: number }): Promise<Origin & { readonly acts: readonly AuditRow[] }>;
+}

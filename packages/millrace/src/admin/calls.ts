@@ -1,0 +1,57 @@
+import type { Admin } from "./admin.js";
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const text = { type: "string", maxLength: 1_024 } as const;
+const count = { type: "integer", minimum: 0 } as const;
+
+function args(properties: Schema, required: readonly string[] = []): Schema {
+  return { type: "object", properties, required, additionalProperties: false };
+}
+
+const conditions: Schema = {
+  type: text,
+  topic: text,
+  key: text,
+  source: text,
+  correlationId: text,
+  since: { type: "number" },
+  until: { type: "number" },
+  data: {
+    type: "array",
+    maxItems: 20,
+    items: args({ path: text, op: { enum: ["=", ">", "<", ">=", "<="] }, value: text }, ["path", "op", "value"]),
+  },
+  newestFirst: { type: "boolean" },
+};
+const act: Schema = { reason: text, actor: text, dryRun: { type: "boolean" } };
+const selection: Schema = {
+  entries: { type: "array", items: count, maxItems: 10_000 },
+  consumer: text,
+  fingerprint: text,
+  all: { type: "boolean" },
+};
+const cursor = { type: "string", maxLength: 100_000 } as const;
+
+/** What each call of {@link Admin} takes, as JSON Schema. The keys are the calls there are. */
+export const calls: Readonly<Record<keyof Admin, Schema>> = {
+  status: args({}),
+  search: args({ ...conditions, limit: count, after: cursor }, ["limit"]),
+  event: args({ id: text }, ["id"]),
+  tail: args({ query: args(conditions), after: cursor, last: count, waitMs: count }, ["query"]),
+  explain: args({ id: text, key: text }),
+  consumers: args({}),
+  forget: args({ ...act, consumer: text, force: { type: "boolean" } }, ["reason", "actor", "consumer"]),
+  deadLetters: args(
+    { consumer: text, fingerprint: text, state: { enum: ["dead", "parked"] }, after: count, limit: count },
+    ["limit"],
+  ),
+  deadLetter: args({ entry: count }, ["entry"]),
+  edit: args({ ...act, entry: count, data: {} }, ["reason", "actor", "entry", "data"]),
+  skip: args({ ...act, ...selection }, ["reason", "actor"]),
+  redrive: args({ ...act, ...selection }, ["reason", "actor"]),
+  publish: args({ type: text, data: {}, id: text, actor: text }, ["type", "data", "actor"]),
+  backup: args({ file: { type: "string", maxLength: 4_096 } }, ["file"]),
+  doctor: args({}),
+  audit: args({ limit: count }, ["limit"]),
+};

@@ -1,0 +1,23 @@
+import { Failure } from "../failure/failure.js";
+import type { Inspect } from "../store/inspect.js";
+import type { Admin } from "./admin.js";
+import { readsOf } from "./reads.js";
+
+/** The admin of a file that is read while nothing runs: it shows all there is, and every act is PROCESS_MISSING. */
+export function fileAdmin(file: { readonly inspect: Inspect; readonly dir: string; now(): number }): Admin {
+  const { inspect, dir, now } = file;
+  const stopping = new AbortController().signal;
+  return {
+    ...readsOf({ inspect, dir, now, live: undefined, stopping }),
+    forget: refuse,
+    edit: refuse,
+    skip: refuse,
+    redrive: refuse,
+    publish: refuse,
+    backup: refuse,
+  };
+}
+
+async function refuse(): Promise<never> {
+  throw new Failure("PROCESS_MISSING", "this needs the running app, and none answers; start it first: millrace start");
+}

@@ -1,0 +1,23 @@
+import { stat } from "node:fs/promises";
+import { isAbsolute } from "node:path";
+import { Failure } from "../failure/failure.js";
+import { actsOf, type Live } from "./acts.js";
+import type { Admin } from "./admin.js";
+import { readsOf, type Sight } from "./reads.js";
+
+/** The admin of the app that runs in this process. */
+export function localAdmin(sight: Sight & { readonly live: Live }): Admin {
+  const { live } = sight;
+  return {
+    ...readsOf(sight),
+    ...actsOf(live),
+    async backup({ file }) {
+      if (!isAbsolute(file))
+        throw new Failure("OPTION_INVALID", "backup: the file must be an absolute path", {
+          details: { option: "file" },
+        });
+      await live.running.engine.backup(file);
+      return { file, bytes: (await stat(file)).size };
+    },
+  };
+}

@@ -1,0 +1,134 @@
+import { version as nodeVersion } from "node:process";
+import { Failure } from "../failure/failure.js";
+import type { LogRecord } from "../log/log.js";
+import type { ConsumerView, EventQuery, Inspect } from "../store/inspect.js";
+import type { LaneEntry } from "../store/unit.js";
+import type { Live } from "./acts.js";
+import type { Admin, Origin } from "./admin.js";
+import { diagnose } from "./doctor.js";
+import { deliveriesOf, explain } from "./explain.js";
+import { type ConsumerStanding, standingOf } from "./standing.js";
+import { follow } from "./tail.js";
+import { entryView, eventView, iso } from "./views.js";
+
+/** The parts of {@link Admin} that only look. */
+export type Reads = Omit<Admin, "forget" | "edit" | "skip" | "redrive" | "publish" | "backup">;
+
+/** What can be looked at. */
+export interface Sight {
+  readonly inspect: Inspect;
+  /** Undefined when the file is read while nothing runs. */
+  readonly live: Live | undefined;
+  readonly dir: string | undefined;
+  now(): number;
+  /** Aborted when the app stops: whoever waits is answered. */
+  readonly stopping: AbortSignal;
+}
+
+const pageMax = 1_000;
+
+/** Looking, in a running app or at the file alone. */
+export function readsOf(sight: Sight): Reads {
+  const { inspect } = sight;
+  const origin = (): Origin => ({ from: sight.live === undefined ? "file" : "process", asOf: iso(sight.now()) });
+  return {
+    status: () => status(sight, origin()),
+    async search(query) {
+      const { events, next } = await inspect.events(bounded(query));
+      return { ...origin(), events: events.map(eventView), next };
+    },
+    async event({ id }) {
+      const record = await inspect.event(id);
+      if (record === undefined) throw new Failure("NOT_FOUND", `there is no event ${id}`);
+      return { ...origin(), event: eventView(record), deliveries: await deliveriesOf(inspect, record) };
+    },
+    async tail(args) {
+      const page = await follow(sight, args);
+      return { ...origin(), events: page.events.map(eventView), cursor: page.cursor };
+    },
+    explain: async (target) => ({ ...origin(), flows: await explain(inspect, target) }),
+    consumers: async () => ({ ...origin(), consumers: await consumers(sight) }),
+    async deadLetters({ state = "dead", limit, after, ...filter }) {
+      const query = {
+        ...filter,
+        state,
+        limit: Math.min(limit, pageMax),
+        ...(after === undefined ? {} : { afterEntry: after }),
+      };
+      const entries = await inspect.entries(query);
+      const amendments = await inspect.amendments(filter.consumer);
+      const views = entries.map((entry) => entryView(entry, amendments.find(amends(entry))));
+      return { ...origin(), entries: views };
+    },
+    async deadLetter({ entry: number }) {
+      const entry = await inspect.entry(number);
+      if (entry === undefined)
+        throw new Failure("NOT_FOUND", `there is no dead letter ${number}; it may have been redriven or skipped`);
+      const amendments = await inspect.amendments(entry.consumer);
+      const lane = await inspect.entries({ consumer: entry.consumer, lane: entry.lane, limit: pageMax });
+      const followers = lane.filter((other) => other.state === "following").length;
+      return { ...origin(), entry: entryView(entry, amendments.find(amends(entry))), followers };
+    },
+    doctor: async () => ({ ...origin(), findings: await diagnose(sight) }),
+    audit: async ({ limit }) => ({ ...origin(), acts: await inspect.audit(Math.min(limit, pageMax)) }),
+  };
+}
+
+const bounded = (query: EventQuery): EventQuery => ({ ...query, limit: Math.min(Math.max(1, query.limit), pageMax) });
+
+interface Amended {
+  readonly consumer: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+function amends({
+  consumer,
+  record,
+}: {
+  readonly consumer: string;
+  readonly record: LogRecord;
+}): (amendment: Amended) => boolean {
+  return (amendment) =>
+    amendment.consumer === consumer &&
+    amendment.topic === record.topic &&
+    amendment.partition === record.partition &&
+    amendment.offset === record.offset;
+}
+
+async function status(sight: Sight, origin: Origin): ReturnType<Admin["status"]> {
+  const standings = await consumers(sight);
+  const counts: Record<string, number> = {};
+  for (const { verdict } of standings) counts[verdict] = (counts[verdict] ?? 0) + 1;
+  const topics = await sight.inspect.topics();
+  return {
+    ...origin,
+    pid: sight.live === undefined ? undefined : process.pid,
+    dir: sight.dir,
+    node: nodeVersion,
+    consumers: counts,
+    dead: standings.reduce((sum, { dead }) => sum + dead, 0),
+    topics: topics.map(({ name, owner, partitions, records }) => ({ topic: name, owner, partitions, records })),
+  };
+}
+
+/** Those who are furthest behind come first. */
+async function consumers(sight: Sight): Promise<readonly ConsumerStanding[]> {
+  const now = sight.now();
+  const statuses = sight.live?.running.consumers() ?? [];
+  const standings: ConsumerStanding[] = [];
+  for (const view of await sight.inspect.consumers(now)) {
+    const status = statuses.find((candidate) => candidate.consumer === view.consumer);
+    standings.push(
+      standingOf({ view, status, head: await failingHead(sight.inspect, view), live: sight.live !== undefined, now }),
+    );
+  }
+  return standings.sort((a, b) => (b.lagMs ?? 0) - (a.lagMs ?? 0) || (a.consumer < b.consumer ? -1 : 1));
+}
+
+async function failingHead(inspect: Inspect, view: ConsumerView): Promise<LaneEntry | undefined> {
+  if (view.dead + view.parked === 0) return undefined;
+  const state = view.dead > 0 ? "dead" : "parked";
+  return (await inspect.entries({ consumer: view.consumer, state, limit: 1 }))[0];
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import type { ConsumerStatus } from "../app/app.js";
+import type { ConsumerView } from "../store/inspect.js";
+import type { LaneEntry } from "../store/unit.js";
+import { type StandingFacts, standingOf } from "./standing.js";
+
+const now = 1_000_000;
+const view: ConsumerView = {
+  consumer: "payments",
+  service: "payments",
+  topics: [],
+  positions: [],
+  lagRecords: 0,
+  lagMs: 0,
+  parked: 0,
+  dead: 0,
+  following: 0,
+};
+const status: ConsumerStatus = { consumer: "payments", state: "running", inFlight: 0, queued: 0, progressAt: now };
+const head = {
+  state: "dead",
+  entry: 7,
+  failure: { code: "CONTRACT_REJECTED" },
+  record: { type: "order.placed", id: "e-1" },
+} as LaneEntry;
+
+function verdict(facts: Partial<StandingFacts>): string {
+  const { verdict, reason } = standingOf({ view, status, head: undefined, live: true, now, ...facts });
+  return `${verdict}: ${reason}`;
+}
+
+describe("a consumer's verdict", () => {
+  it("is ok when it has nothing to do, or is behind by no more than usual", () => {
+    expect(verdict({})).toBe("ok: caught up");
+    expect(verdict({ view: { ...view, lagRecords: 100, lagMs: 900 } })).toBe("ok: caught up");
+  });
+
+  it("is blocked when a lane's head fails, and names it with those that wait", () => {
+    expect(verdict({ head, view: { ...view, dead: 1, following: 2 } })).toBe(
+      "blocked: dead order.placed e-1 (entry 7), CONTRACT_REJECTED; 2 events wait behind failing ones",
+    );
+  });
+
+  it("is stopped when it has stopped, or when the app does not have it", () => {
+    const stopped = { ...status, state: "stopped" as const, failure: { code: "FENCED", message: "taken over" } };
+    expect(verdict({ status: stopped })).toBe("stopped: FENCED: taken over");
+    expect(verdict({ status: undefined })).toMatch(/^stopped: registered, but the running app does not declare it/);
+  });
+
+  it("is slow while it moves, stalled when it has not moved for a minute", () => {
+    const behind = { ...view, lagRecords: 5, lagMs: 90_000 };
+    expect(verdict({ view: behind })).toBe("slow: 5 events behind");
+    expect(verdict({ view: behind, status: { ...status, progressAt: now - 61_000 } })).toMatch(/^stalled: .* 61 s$/);
+    expect(verdict({ view: { ...behind, lagMs: 10_000 }, status: { ...status, progressAt: now - 61_000 } })).toMatch(
+      /^slow/,
+    );
+  });
+
+  it("is unknown when nothing runs", () => {
+    expect(verdict({ live: false, status: undefined })).toMatch(/^unknown: /);
+  });
+});
+
+describe("lag", () => {
+  it("is 0 without work, and unknown when there is work of unknown age", () => {
+    const lag = (facts: Partial<ConsumerView>) =>
+      standingOf({ view: { ...view, ...facts }, status, head: undefined, live: true, now }).lagMs;
+    expect(lag({})).toBe(0);
+    expect(lag({ lagRecords: 1, lagMs: 0 })).toBeUndefined();
+    expect(lag({ lagRecords: 1, lagMs: 12 })).toBe(12);
+  });
+});

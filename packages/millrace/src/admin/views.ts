@@ -1,0 +1,102 @@
+import type { LogRecord } from "../log/log.js";
+import type { Amendment, EntryFailure, EntryState, LaneEntry } from "../store/unit.js";
+
+/** An event as JSON. Times are ISO; `bytes` is base64, for what is not JSON. */
+export interface EventView {
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly version: number;
+  readonly key: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly time: string;
+  readonly appended: string;
+  readonly correlationId: string;
+  readonly causationId?: string;
+  readonly hops: number;
+  readonly actor?: string;
+  readonly traceparent?: string;
+  readonly sequence?: number;
+  readonly data?: unknown;
+  readonly bytes?: string;
+}
+
+/** An event that waits in its lane. */
+export interface EntryView {
+  readonly entry: number;
+  readonly consumer: string;
+  readonly lane: string;
+  readonly state: EntryState;
+  /** Whether later events of the key wait behind it. */
+  readonly holds: boolean;
+  /** Runs so far. */
+  readonly attempt: number;
+  readonly redrives: number;
+  readonly since: string;
+  /** The next attempt, when it is parked. */
+  readonly due?: string;
+  readonly failure?: EntryFailure;
+  readonly event: EventView;
+  /** What an operator put in place of the event. */
+  readonly edited?: { readonly id: string; readonly data: unknown; readonly reason: string; readonly actor: string };
+}
+
+/** A record as people and programs read it. */
+export function eventView(record: LogRecord): EventView {
+  const { headers } = record;
+  return {
+    id: record.id,
+    source: record.source,
+    type: record.type,
+    version: record.version,
+    key: record.key,
+    topic: record.topic,
+    partition: record.partition,
+    offset: record.offset,
+    time: iso(record.time),
+    appended: iso(record.appended),
+    correlationId: record.correlationId,
+    ...(record.causationId === undefined ? {} : { causationId: record.causationId }),
+    hops: record.hops,
+    ...(headers?.actor === undefined ? {} : { actor: headers.actor }),
+    ...(headers?.traceparent === undefined ? {} : { traceparent: headers.traceparent }),
+    ...(headers?.sequence === undefined ? {} : { sequence: headers.sequence }),
+    ...(record.bytes === undefined ? { data: record.data } : { bytes: Buffer.from(record.bytes).toString("base64") }),
+  };
+}
+
+/** A lane entry, with the edit that was made of it, if any. */
+export function entryView(entry: LaneEntry, amendment: Amendment | undefined): EntryView {
+  const edited = amendment?.act === "replace" && amendment.id !== undefined && amendment.data !== undefined;
+  return {
+    entry: entry.entry,
+    consumer: entry.consumer,
+    lane: entry.lane,
+    state: entry.state,
+    holds: entry.holds,
+    attempt: entry.attempt,
+    redrives: entry.redrives,
+    since: iso(entry.since),
+    ...(entry.state === "parked" ? { due: iso(entry.due) } : {}),
+    ...(entry.failure === undefined ? {} : { failure: entry.failure }),
+    event: eventView(entry.record),
+    ...(edited
+      ? {
+          edited: {
+            id: amendment.id as string,
+            data: JSON.parse(amendment.data as string),
+            reason: amendment.reason,
+            actor: amendment.actor,
+          },
+        }
+      : {}),
+  };
+}
+
+/** ISO 8601; a time that no calendar has, which foreign records may carry, stays a number. */
+export function iso(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString();
+}

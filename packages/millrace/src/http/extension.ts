@@ -1,0 +1,119 @@
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import type { Extension, Running } from "../app/app.js";
+import { Failure } from "../failure/failure.js";
+import { durationMs } from "../runtime/duration.js";
+import { commandRoutes, type Routable, running } from "./command-routes.js";
+import { guard, isLoopback, loopbackHosts } from "./guard.js";
+import { healthRoutes } from "./health.js";
+import type { HttpOptions } from "./http.js";
+import { answerProblem } from "./problem.js";
+import { readRoutes } from "./route.js";
+import { closing, type Listening, listen } from "./server.js";
+
+/** The HTTP server as a part that starts and stops with the app. */
+export interface HttpExtension extends Extension {
+  /** Undefined while it does not listen. */
+  readonly url: string | undefined;
+}
+
+const portDefault = 4_000;
+const hostDefault = "127.0.0.1";
+
+/**
+ * Makes the server of an app.
+ *
+ * @param drainMs how long requests in flight have when the app stops
+ * @throws {Failure} OPTION_INVALID when an option has a value that cannot be used.
+ */
+export function httpExtension(app: Routable, options: HttpOptions, drainMs: number): HttpExtension {
+  checkOptions(options);
+  let listening: Listening | undefined;
+  let stopping = false;
+  return {
+    name: "http",
+    get url() {
+      return listening?.url;
+    },
+    async start(_, live) {
+      checkOwners(options, live);
+      const hono = serverRoutes(app, options, { live, stopping: () => stopping });
+      const { port = portDefault, host = hostDefault } = options;
+      listening = await listen(hono, { host, port, clock: live.clock, option: "http" });
+    },
+    async stop() {
+      stopping = true;
+      await listening?.close(drainMs);
+      listening = undefined;
+    },
+  };
+}
+
+function serverRoutes(app: Routable, options: HttpOptions, state: { live: Running; stopping: () => boolean }): Hono {
+  const { routes = {}, allowedOrigins = [], host = hostDefault, mount } = options;
+  const hosts = options.allowedHosts ?? (isLoopback(host) ? loopbackHosts : undefined);
+  const hono = new Hono();
+  hono.onError((error, c) => answerProblem(c, error, state.live.logger));
+  hono.notFound((c) =>
+    answerProblem(c, new Failure("NOT_FOUND", "nothing answers to this method and path"), state.live.logger),
+  );
+  hono.use(closing(state.stopping));
+  hono.use(guard({ hosts, origins: allowedOrigins }));
+  if (allowedOrigins.length > 0) hono.use(crossOrigin(allowedOrigins));
+  hono.route(
+    "/",
+    healthRoutes(() => app[running], { readyWithinMs: durationMs(options.readyWithin ?? "60s", "http.readyWithin") }),
+  );
+  hono.route("/", commandRoutes(app, { ...options, routes }));
+  mount?.(hono);
+  return hono;
+}
+
+function crossOrigin(origins: readonly string[]) {
+  return cors({
+    origin: [...origins],
+    allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    allowHeaders: ["Content-Type", "Idempotency-Key"],
+    exposeHeaders: ["Location", "Retry-After"],
+  });
+}
+
+function checkOptions(options: HttpOptions): void {
+  const { port = portDefault, host = hostDefault } = options;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw invalid("http.port", `is ${String(port)}; write a whole number from 0 (any free port) to 65535`);
+  }
+  if (!isLoopback(host) && options.behindProxy !== true) {
+    throw invalid(
+      "http.host",
+      `is ${host}, which other machines can reach, and this server asks nobody who they are; listen on 127.0.0.1, or set http.behindProxy: true when a proxy in front authenticates callers`,
+    );
+  }
+  for (const origin of options.allowedOrigins ?? []) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin.replace(/\/$/, "")) {
+      throw invalid(
+        "http.allowedOrigins",
+        `has ${JSON.stringify(origin)}, which is not an origin; write it like "https://shop.example"`,
+      );
+    }
+  }
+  durationMs(options.readyWithin ?? "60s", "http.readyWithin");
+  durationMs(options.wait ?? "10s", "http.wait");
+  readRoutes(options.routes ?? {});
+}
+
+/** A command that nobody handles would be accepted and never done. */
+function checkOwners(options: HttpOptions, live: Running): void {
+  const handled = new Set(live.services.flatMap((service) => service.commands.map((command) => command.contract.type)));
+  for (const route of readRoutes(options.routes ?? {})) {
+    if (handled.has(route.declaration.type)) continue;
+    throw invalid(
+      "http.routes",
+      `${JSON.stringify(route.name)} sends ${route.declaration.type}, which no service handles; add service(…).handle(…) to one`,
+    );
+  }
+}
+
+function invalid(option: string, problem: string): Failure {
+  return new Failure("OPTION_INVALID", `${option} ${problem}`, { details: { option } });
+}

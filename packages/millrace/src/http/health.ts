@@ -1,0 +1,81 @@
+import { Hono } from "hono";
+import type { ConsumerStatus, Running } from "../app/app.js";
+import type { OpenEngine } from "../engine/engine.js";
+import { isFailure, verdictOf } from "../failure/failure.js";
+
+/** A consumer that does not make progress, and why it is thought so. */
+export interface Laggard {
+  readonly consumer: string;
+  readonly state: "stopped" | "stalled";
+  readonly reason: string;
+}
+
+/** A store that has not answered by then counts as dead. */
+const answerMsMax = 5_000;
+
+/**
+ * `/health/live`: the event loop turns and the store answers. `/health/ready`: the app has started and every consumer
+ * makes progress. A process that is up while its consumers stand still is not ready.
+ */
+export function healthRoutes(running: () => Running | undefined, options: { readonly readyWithinMs: number }): Hono {
+  const hono = new Hono();
+  hono.get("/health/live", async (c) => {
+    const app = running();
+    if (app === undefined) return c.json({ state: "starting" }, 200, noStore);
+    const problem = await storeProblem(app);
+    return problem === undefined ? c.json({ state: "live" }, 200, noStore) : c.json({ state: problem }, 503, noStore);
+  });
+  hono.get("/health/ready", async (c) => {
+    const app = running();
+    if (app === undefined) return c.json({ state: "not running", consumers: [] }, 503, noStore);
+    const consumers = await laggards(app, options.readyWithinMs);
+    const ready = consumers.length === 0;
+    return c.json({ state: ready ? "ready" : "not ready", consumers }, ready ? 200 : 503, noStore);
+  });
+  return hono;
+}
+
+const noStore = { "cache-control": "no-store" };
+
+async function commitNothing(engine: OpenEngine): Promise<undefined> {
+  await engine.store.commit([], []);
+}
+
+/** Commits nothing, to see whether commits are answered. A refusal for now is an answer: a restart mends no full disk. */
+async function storeProblem({ clock, engine }: Running): Promise<string | undefined> {
+  let cancel = (): void => {};
+  const late = new Promise<string>((resolve) => {
+    cancel = clock.after(answerMsMax, () => resolve("the store does not answer"));
+  });
+  const answer = commitNothing(engine).catch((error: unknown) =>
+    verdictOf(error) === "retry" ? undefined : isFailure(error) ? error.code : "the store fails",
+  );
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    cancel();
+  }
+}
+
+/**
+ * Consumers that are stopped, or that have had work for longer than the window and committed nothing in that time. One
+ * that was idle for an hour and has just got work is neither.
+ */
+export async function laggards(running: Running, windowMs: number): Promise<readonly Laggard[]> {
+  const now = running.clock.now();
+  const statuses = running.consumers();
+  const suspects = statuses.filter((status) => status.state === "running" && now - status.progressAt > windowMs);
+  const views = suspects.length === 0 ? [] : await running.engine.inspect.consumers(now);
+  const waiting = new Map(views.map((view) => [view.consumer, view.lagRecords > 0 ? view.lagMs : 0]));
+  return statuses.flatMap((status): readonly Laggard[] => {
+    if (status.state === "stopped")
+      return [{ consumer: status.consumer, state: "stopped", reason: stopReason(status) }];
+    if (!suspects.includes(status) || (waiting.get(status.consumer) ?? 0) <= windowMs) return [];
+    const seconds = Math.round((now - status.progressAt) / 1_000);
+    return [{ consumer: status.consumer, state: "stalled", reason: `has work and made no progress for ${seconds} s` }];
+  });
+}
+
+function stopReason(status: ConsumerStatus): string {
+  return status.failure === undefined ? "stopped" : `${status.failure.code}: ${status.failure.message}`;
+}
