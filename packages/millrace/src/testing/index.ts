@@ -1,0 +1,4 @@
+export { type LogUnderTest, logConformance } from "./conformance/log.js";
+export { type StoreUnderTest, storeConformance } from "./conformance/store.js";
+export type { ConformanceCase, Exceptions } from "./conformance/suite.js";
+export { type VirtualClock, virtualClock } from "./virtual-clock.js";
