@@ -1,0 +1,64 @@
+import { userInfo } from "node:os";
+import { resolve } from "node:path";
+import { readAddress } from "../admin/address.js";
+import type { Admin } from "../admin/admin.js";
+import { remoteAdmin } from "../admin/client.js";
+import { Failure, isFailure } from "../failure/failure.js";
+import { type Duration, durationMs } from "../runtime/duration.js";
+
+/** Which app a command is about, and how long its process may take to answer. */
+export interface Target {
+  readonly dir: string;
+  readonly timeout: string;
+}
+
+/** Asks the running process; when none answers, reads the file in its folder. */
+export async function reading<T>(target: Target, read: (admin: Admin) => Promise<T>): Promise<T> {
+  const remote = await find(target);
+  if (remote !== undefined) {
+    try {
+      return await read(remote);
+    } catch (error) {
+      // The address is left from a process that was killed.
+      if (!isFailure(error, "PROCESS_MISSING")) throw error;
+    }
+  }
+  return readingFile(target, read);
+}
+
+/** Reads the file, also beside a process that writes it. */
+export async function readingFile<T>(target: Target, read: (admin: Admin) => Promise<T>): Promise<T> {
+  const { openReadOnly } = await import("../embedded/read-only.js");
+  const { fileAdmin } = await import("../admin/file.js");
+  const dir = resolve(target.dir);
+  const { inspect, close } = openReadOnly(dir);
+  try {
+    return await read(fileAdmin({ inspect, dir, now: () => Date.now() }));
+  } finally {
+    close();
+  }
+}
+
+/**
+ * Asks the running process, which alone can act.
+ *
+ * @throws {Failure} PROCESS_MISSING when none runs.
+ */
+export async function acting<T>(target: Target, act: (admin: Admin) => Promise<T>): Promise<T> {
+  const remote = await find(target);
+  if (remote === undefined) {
+    throw new Failure("PROCESS_MISSING", `no process runs on ${resolve(target.dir)}; start it first: millrace start`);
+  }
+  return act(remote);
+}
+
+async function find(target: Target): Promise<Admin | undefined> {
+  const timeoutMs = durationMs(target.timeout as Duration, "--timeout");
+  const address = await readAddress(resolve(target.dir));
+  return address === undefined ? undefined : remoteAdmin(address, { timeoutMs });
+}
+
+/** Who acts, for the audit record. */
+export function actor(): string {
+  return `cli:${userInfo().username}`;
+}

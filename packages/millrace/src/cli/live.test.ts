@@ -1,0 +1,282 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { price } from "../main/trial-app.js";
+import { type Ran, Trial } from "./trial.js";
+
+/** One app for all of these: each test uses keys of its own. */
+const trial = new Trial();
+let url: string;
+beforeAll(async () => {
+  url = await trial.start();
+});
+afterAll(() => trial.remove());
+
+/** Processes take their time on a busy machine. */
+vi.setConfig({ testTimeout: 120_000 });
+const eventually = <T>(condition: () => Promise<T>): Promise<T> =>
+  vi.waitFor(condition, { timeout: 20_000, interval: 20 });
+const order = (orderId: string, pence: number) => JSON.stringify({ orderId, pence });
+
+/** What a command printed as JSON. */
+async function json<T>(...args: readonly string[]): Promise<T> {
+  const ran = await trial.run(...args, "-o", "json");
+  expect(ran.stderr).toBe("");
+  return JSON.parse(ran.stdout) as T;
+}
+
+interface Letter {
+  readonly entry: number;
+  readonly event: { readonly id: string; readonly key: string };
+}
+
+/** The entry of the dead letter of a key, once it is one. */
+async function deadLetter(orderId: string): Promise<Letter> {
+  return eventually(async () => {
+    const { entries } = await json<{ entries: Letter[] }>("dead-letters", "ls");
+    const letter = entries.find(({ event }) => event.key === orderId);
+    expect(letter).toBeDefined();
+    return letter as Letter;
+  });
+}
+
+describe("publish", () => {
+  it("stores an event given as an argument, from a file and on standard input", async () => {
+    const ran = await trial.run("publish", "order.placed", order("p-1", 1));
+    expect(ran).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^published order\.placed \S{36} to orders\/\d@\d+\n$/),
+      stderr: "",
+    });
+    const piped = await trial.runWith(
+      { input: order("p-2", 1) },
+      "publish",
+      "order.placed",
+      "--dir",
+      trial.dir,
+      "-o",
+      "json",
+    );
+    expect(JSON.parse(piped.stdout)).toMatchObject({ kind: "event", topic: "orders" });
+    const dash = await trial.runWith({ input: order("p-3", 1) }, "publish", "order.placed", "-", "--dir", trial.dir);
+    expect(dash.code).toBe(0);
+  });
+
+  it("sends a command, and exits 9 when it is refused", async () => {
+    expect(await trial.run("publish", "place-order", order("p-4", 1))).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^committed place-order/),
+    });
+    const refused = await trial.run("publish", "place-order", order("p-5", price.refused));
+    expect(refused).toMatchObject({
+      code: 9,
+      stderr: "millrace: place-order was refused: thirteen is not sold here (COMMAND_REFUSED)\n",
+    });
+  });
+
+  it.each<[string, string[], number, string]>([
+    ["data that does not fit", ["order.placed", '{"orderId":"p-6"}'], 9, "/pence"],
+    ["a type that nobody declares", ["order.palced", "{}"], 3, "order.palced"],
+    ["no JSON", ["order.placed", "{"], 2, "is not JSON"],
+    ["a file that is not there", ["order.placed", "@/nowhere.json"], 3, "/nowhere.json"],
+    ["no type", [], 2, "missing required argument"],
+  ])("refuses %s", async (_, args, code, text) => {
+    const ran = await trial.run("publish", ...args);
+    expect(ran).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(text) });
+  });
+
+  it("exits 4 when an id comes back with other content", async () => {
+    expect((await trial.run("publish", "order.placed", order("p-7", 1), "--id", "mine")).code).toBe(0);
+    expect((await trial.run("publish", "order.placed", order("p-7", 1), "--id", "mine")).code).toBe(0);
+    expect((await trial.run("publish", "order.placed", order("p-7", 2), "--id", "mine")).code).toBe(4);
+  });
+});
+
+describe("events, explain and tail", () => {
+  it("finds events by a query, prints one, and explains its flow", async () => {
+    await fetch(`${url}/orders`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: order("e-1", 700),
+    });
+    const found = await eventually(async () => {
+      const answer = await json<{ events: { id: string; type: string }[] }>(
+        "events",
+        "search",
+        "key:e-1",
+        "data.pence>500",
+        "since:1h",
+      );
+      expect(answer.events.map((event) => event.type)).toEqual(["payment.taken", "order.placed", "place-order"]);
+      return answer.events;
+    });
+    const lines = (await trial.run("events", "search", "key:e-1 type:order.*", "-o", "jsonl")).stdout
+      .trim()
+      .split("\n");
+    expect(lines.map((line) => JSON.parse(line).type)).toEqual(["order.placed"]);
+
+    const got = await trial.run("events", "get", found[1]?.id as string);
+    expect(got.stdout).toContain('"pence": 700');
+    expect(got.stdout).toContain("applied: payments");
+
+    for (const target of [found[0]?.id as string, "key:e-1"]) {
+      const explained = await eventually(async () => {
+        const ran = await trial.run("explain", target);
+        expect(ran.stdout).toContain("applied: mail");
+        return ran;
+      });
+      expect(explained.stdout).toMatch(/flow \S{36}: 3 events from 3 sources/);
+      expect(explained.stdout).toMatch(
+        /place-order {2}e-1.*\n│ applied: orders\n└─ order\.placed {2}e-1 {2}by orders.*\n {3}│ applied: payments\n {3}└─ payment\.taken/,
+      );
+      expect(explained.stderr).toMatch(/^as of \d\d:\d\d:\d\d\.\d{3} UTC, from the running process\n$/);
+    }
+  });
+
+  it("exits 3 for what does not exist, 2 for a query that cannot be read", async () => {
+    expect((await trial.run("events", "get", "nope")).code).toBe(3);
+    expect((await trial.run("explain", "nope")).code).toBe(3);
+    expect(await trial.run("events", "search", "colour:red")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('"colour:red"'),
+    });
+    expect((await trial.run("events", "search", "--limit", "0")).code).toBe(2);
+  });
+
+  it("follows what is committed", async () => {
+    const tail = trial.run("tail", "key:t-1", "type:order.*", "--last", "0", "--limit", "2", "-o", "jsonl");
+    // Publishing until the tail has seen two: it listens from some moment on that only it knows.
+    let ran: Ran | undefined;
+    const ended = tail.then((result) => {
+      ran = result;
+    });
+    while (ran === undefined) await Promise.race([ended, trial.run("publish", "order.placed", order("t-1", 1))]);
+    expect(ran.code).toBe(0);
+    expect(
+      ran.stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).type),
+    ).toEqual(["order.placed", "order.placed"]);
+  });
+});
+
+describe("consumers", () => {
+  it("are listed with their verdict and lag, and shown with their positions", async () => {
+    const listed = await trial.run("consumers", "ls");
+    expect(listed.stdout).toMatch(/^CONSUMER +VERDICT +LAG +EVENTS +IN FLIGHT/);
+    expect(listed.stdout).toMatch(/^mail +ok +0 +0 +0/m);
+    const shown = await trial.run("consumers", "show", "payments");
+    expect(shown.stdout).toMatch(/^position +orders\/0 /m);
+    expect((await trial.run("consumers", "show", "nobody")).code).toBe(3);
+  });
+
+  it("are not forgotten while the app declares them, nor without a reason", async () => {
+    expect((await trial.run("consumers", "forget", "mail", "--reason", "a test")).code).toBe(4);
+    expect((await trial.run("consumers", "forget", "mail", "--force")).code).toBe(2);
+    expect((await trial.run("consumers", "forget", "mail", "--force", "--dry-run")).code).toBe(0);
+    expect((await trial.run("consumers", "forget", "nobody", "--reason", "a test")).code).toBe(3);
+  });
+});
+
+describe("dead-letters", () => {
+  it("are edited and redriven, and everything behind them goes on", async () => {
+    await trial.run("publish", "order.placed", order("d-1", price.dead));
+    const { entry } = await deadLetter("d-1");
+    await trial.run("publish", "order.placed", order("d-1", 8));
+    const number = String(entry);
+    expect((await trial.run("dead-letters", "show", number)).stdout).toContain("the provider does not take 666");
+    expect(await trial.run("dead-letters", "edit", number, "--set", "pence=free", "--reason", "r")).toMatchObject({
+      code: 9,
+      stderr: expect.stringContaining("/pence"),
+    });
+    expect((await trial.run("dead-letters", "edit", number, "--set", "pence=5", "--dry-run")).stdout).toContain(
+      "would edit",
+    );
+    expect(await trial.run("dead-letters", "edit", number, "--data", order("d-1", 6), "--reason", "r")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^edited \d+, new id \S{36}/),
+    });
+    expect((await trial.run("dead-letters", "redrive", number, "--dry-run")).stdout).toBe(
+      "would redrive 1 dead letter in 1 lane\n",
+    );
+    expect(await trial.run("dead-letters", "redrive", number, "--reason", "mended")).toMatchObject({
+      code: 0,
+      stdout: "redrove 1 of 1 dead letter in 1 lane\n",
+    });
+    await eventually(async () => {
+      const { events } = await json<{ events: { data: unknown }[] }>(
+        "events",
+        "search",
+        "key:d-1",
+        "type:payment.taken",
+        "--oldest-first",
+      );
+      expect(events.map((event) => event.data)).toEqual([
+        { orderId: "d-1", pence: 6 },
+        { orderId: "d-1", pence: 8 },
+      ]);
+    });
+    expect((await trial.run("explain", "key:d-1")).stdout).toContain("applied: payments (edited)");
+  });
+
+  it("are skipped with a reason, and only those that are named", async () => {
+    await trial.run("publish", "order.placed", order("d-2", price.dead));
+    const number = String((await deadLetter("d-2")).entry);
+    expect((await trial.run("dead-letters", "skip", number)).code).toBe(2);
+    expect((await trial.run("dead-letters", "skip", "--reason", "r")).code).toBe(2);
+    expect((await trial.run("dead-letters", "skip", number, "--all", "--reason", "r")).code).toBe(2);
+    expect((await trial.run("dead-letters", "skip", "one", "--reason", "r")).code).toBe(2);
+    expect(await trial.run("dead-letters", "skip", number, "--reason", "r")).toMatchObject({
+      code: 0,
+      stdout: "skipped 1 of 1 dead letter in 1 lane\n",
+    });
+    expect((await trial.run("dead-letters", "skip", number, "--reason", "r")).code).toBe(3);
+    expect((await trial.run("dead-letters", "ls", "--consumer", "payments")).stderr).toContain("nothing is dead");
+  });
+});
+
+describe("backup and doctor", () => {
+  it("copies into a new file, and exits 4 when it exists", async () => {
+    const file = join(trial.dir, "copy", "..", "copy.db");
+    expect(await trial.run("backup", file)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^wrote .*copy\.db, [\d.]+ MiB\n$/),
+    });
+    expect(existsSync(file)).toBe(true);
+    expect((await trial.run("backup", file)).code).toBe(4);
+  });
+
+  it("finds all sound, and exits 1 when something is not", async () => {
+    const sound = await trial.run("doctor");
+    expect(sound).toMatchObject({ code: 0, stdout: expect.stringMatching(/^ok +integrity/m) });
+    expect(sound.stdout).toMatch(/^ok +consumer payments +runs/m);
+    await trial.run("publish", "order.placed", order("z-1", price.dead));
+    const number = String((await deadLetter("z-1")).entry);
+    expect(await trial.run("doctor")).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^NOT OK +dead-letters +1 /m),
+    });
+    await trial.run("dead-letters", "skip", number, "--reason", "r");
+  });
+});
+
+describe("usage", () => {
+  it("is explained with examples, and its mistakes exit 2", async () => {
+    const help = await trial.runWith({}, "dead-letters", "redrive", "--help");
+    expect(help).toMatchObject({
+      code: 0,
+      stderr: "",
+      stdout: expect.stringContaining("Examples:\n  $ millrace dead-letters redrive 7"),
+    });
+    for (const args of [["nothing"], ["consumers", "ls", "--bogus"], []])
+      expect((await trial.runWith({}, ...args)).code).toBe(2);
+    expect((await trial.run("consumers", "ls", "-o", "yaml")).code).toBe(2);
+    expect((await trial.run("consumers", "ls", "--timeout", "soon")).code).toBe(2);
+    expect((await trial.runWith({}, "--version")).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it("prints colours nowhere but on a terminal", async () => {
+    expect((await trial.run("explain", "key:e-1")).stdout).not.toContain("\u001b");
+  });
+});

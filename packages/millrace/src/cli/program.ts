@@ -1,0 +1,187 @@
+import { Command, CommanderError } from "commander";
+import { isFailure } from "../failure/failure.js";
+import { type ExitCode, exitCodeOf, exitCodes } from "./exit.js";
+
+/**
+ * Runs a command line and tells the exit status.
+ *
+ * A command's code is imported when it is called: `--help` and a mistyped option load nothing else.
+ */
+export async function run(args: readonly string[], version: string): Promise<ExitCode> {
+  let code: ExitCode = exitCodes.ok;
+  const finish = (result: ExitCode | void): void => {
+    if (result !== undefined) code = result;
+  };
+  const program = new Command("millrace")
+    .description("Runs event-driven services and shows what flows through them.")
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError("(add --help for what there is)");
+  addRunning(program, finish);
+  addEvents(program, finish);
+  addConsumers(program, finish);
+  addDeadLetters(program, finish);
+  addCare(program, finish);
+  program.addHelpText("after", exitStatusHelp);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    report(error);
+    return exitCodeOf(error);
+  }
+}
+
+type Finish = (result: ExitCode | void) => void;
+
+function report(error: unknown): void {
+  const text = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`millrace: ${text}${isFailure(error) ? ` (${error.code})` : ""}\n`);
+  if (process.env.MILLRACE_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+}
+
+const exitStatusHelp = `
+Exit status: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 5 unauthorised, 6 no process,
+7 timeout, 8 partial, 9 refused, 10 threshold exceeded. Data goes to standard output, all else to
+standard error. NO_COLOR switches colours off; MILLRACE_DEBUG=1 prints where an error came from.`;
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ millrace ${line}`).join("\n")}`;
+}
+
+/** Options of every command that asks about an app. */
+function about(command: Command): Command {
+  return command
+    .option("--dir <folder>", "the folder of the app's data", ".millrace")
+    .option("-o, --output <format>", "table, json or jsonl", "table")
+    .option("--timeout <duration>", "how long the process may take to answer", "10s")
+    .option("--no-input", "ask nothing");
+}
+
+/** Options of every command that changes something. */
+function changing(command: Command): Command {
+  return about(command)
+    .option("--reason <text>", "why; kept in the audit record")
+    .option("--dry-run", "count what would be changed, and change nothing")
+    .option("--yes", "do not ask for confirmation");
+}
+
+function addRunning(program: Command, finish: Finish): void {
+  program
+    .command("start [file]")
+    .description("start the app that a module exports as `app` (default: millrace.app in package.json)")
+    .addHelpText("after", examples("start dist/main.js", "start src/main.ts"))
+    .action(async (file: string | undefined) => finish(await (await import("./start.js")).start(file)));
+  program
+    .command("dev [file]")
+    .description("like start, and again after each change of the code")
+    .addHelpText("after", examples("dev dist/main.js"))
+    .action(async (file: string | undefined) => finish(await (await import("./dev.js")).dev(file)));
+}
+
+function addEvents(program: Command, finish: Finish): void {
+  about(program.command("publish <type> [data]"))
+    .description("publish an event, or send a command; data is JSON, @file, or - for standard input")
+    .option("--id <id>", "an id of your own: the same id again changes nothing")
+    .addHelpText(
+      "after",
+      examples(`publish order.placed '{"orderId":"o-1","totalPence":1250}'`, "publish order.placed @order.json"),
+    )
+    .action(async (type, data, options) => finish(await (await import("./publish.js")).publish(type, data, options)));
+  about(program.command("tail [query...]"))
+    .description("print events as they are committed")
+    .option("--last <n>", "begin with this many that are there already", "10")
+    .option("--limit <n>", "stop after this many")
+    .addHelpText("after", examples("tail", "tail type:order.*", "tail key:o-1 --last 0 -o jsonl"))
+    .action(async (terms, options) => finish(await (await import("./tail.js")).tail(terms, options)));
+  const events = program.command("events").description("find events");
+  about(events.command("get <id>"))
+    .description("print one event and what each consumer made of it")
+    .action(async (id, options) => finish(await (await import("./events.js")).getEvent(id, options)));
+  about(events.command("search [query...]"))
+    .description("find events; all terms must hold: type: topic: key: source: corr: since: until: data.path>value")
+    .option("--limit <n>", "how many", "50")
+    .option("--oldest-first", "in the order in which they were committed")
+    .option("--after <cursor>", "where the last page ended")
+    .addHelpText(
+      "after",
+      examples("events search type:order.* since:1h", "events search 'data.totalPence>5000' key:o-1 -o jsonl"),
+    )
+    .action(async (terms, options) => finish(await (await import("./events.js")).searchEvents(terms, options)));
+  about(program.command("explain <id>"))
+    .description("print what caused an event and what it caused; takes an event, an operation, or key:VALUE")
+    .addHelpText("after", examples("explain 0199b3a0-7c1e-7d3a-9b1f-2f6a1c0e4d55", "explain key:o-1"))
+    .action(async (id, options) => finish(await (await import("./explain.js")).explain(id, options)));
+}
+
+function addConsumers(program: Command, finish: Finish): void {
+  const consumers = program.command("consumers").description("who is behind, since when, and why");
+  about(consumers.command("ls", { isDefault: true }))
+    .description("list consumers, those furthest behind first")
+    .action(async (options) => finish(await (await import("./consumers.js")).listConsumers(options)));
+  about(consumers.command("show <name>"))
+    .description("print one consumer with its positions")
+    .action(async (name, options) => finish(await (await import("./consumers.js")).showConsumer(name, options)));
+  changing(consumers.command("forget <name>"))
+    .description("remove a consumer that is gone for good: it no longer keeps events from being deleted")
+    .option("--force", "also one that the running app declares; it stops")
+    .addHelpText("after", examples('consumers forget old-mailer --reason "replaced by notifications"'))
+    .action(async (name, options) => finish(await (await import("./consumers.js")).forgetConsumer(name, options)));
+}
+
+function addDeadLetters(program: Command, finish: Finish): void {
+  const letters = program.command("dead-letters").description("events that could not be handled");
+  about(letters.command("ls", { isDefault: true }))
+    .description("list dead letters; those that fail alike have one KIND")
+    .option("--consumer <name>", "of one consumer")
+    .option("--fingerprint <kind>", "of one kind")
+    .option("--parked", "those that wait for their next attempt instead")
+    .option("--after <entry>", "where the last page ended")
+    .option("--limit <n>", "how many", "100")
+    .action(async (options) => finish(await (await import("./dead-letters.js")).listDeadLetters(options)));
+  about(letters.command("show <entry>"))
+    .description("print one with its data and the reason")
+    .action(async (entry, options) => finish(await (await import("./dead-letters.js")).showDeadLetter(entry, options)));
+  changing(letters.command("edit <entry>"))
+    .description("put other data in its place, checked against the contract; without --data or --set opens $EDITOR")
+    .option("--data <json>", "the new data: JSON, @file, or - for standard input")
+    .option("--set <path=value...>", "replace single values of its data")
+    .addHelpText("after", examples('dead-letters edit 7 --set totalPence=1250 --reason "price was text"'))
+    .action(async (entry, options) => finish(await (await import("./edit.js")).editDeadLetter(entry, options)));
+  selecting(letters.command("skip [entry...]"))
+    .description("give them up; what waits behind them goes on")
+    .addHelpText("after", examples('dead-letters skip 7 --reason "test order"'))
+    .action(async (entries, options) =>
+      finish(await (await import("./dead-letters.js")).skipDeadLetters(entries, options)),
+    );
+  selecting(letters.command("redrive [entry...]"))
+    .description("give them another run, in order")
+    .addHelpText(
+      "after",
+      examples(
+        'dead-letters redrive 7 --reason "fixed"',
+        'dead-letters redrive --consumer payments --reason "provider is back"',
+      ),
+    )
+    .action(async (entries, options) =>
+      finish(await (await import("./dead-letters.js")).redriveDeadLetters(entries, options)),
+    );
+}
+
+function selecting(command: Command): Command {
+  return changing(command)
+    .option("--consumer <name>", "all of one consumer")
+    .option("--fingerprint <kind>", "all of one kind")
+    .option("--all", "all there are");
+}
+
+function addCare(program: Command, finish: Finish): void {
+  about(program.command("backup <file>"))
+    .description("copy everything, as of one moment, into a new file, while the app runs")
+    .addHelpText("after", examples("backup ./backup-2026-01-31.db"))
+    .action(async (file, options) => finish(await (await import("./backup.js")).backup(file, options)));
+  about(program.command("doctor"))
+    .description("check the file and the running app; exit status 1 when something is not sound")
+    .action(async (options) => finish(await (await import("./doctor.js")).doctor(options)));
+}

@@ -1,0 +1,61 @@
+export type {
+  App,
+  AppOptions,
+  ConsumerStatus,
+  Extension,
+  Published,
+  PublishOptions,
+  ReadDocuments,
+  Running,
+  SendOptions,
+} from "./app/app.js";
+export type { Context, Documents, Refusal, SqlEffect, SqlInput } from "./consumer/handler.js";
+export type {
+  AnyContract,
+  AnyEvent,
+  Contract,
+  DataOf,
+  EventName,
+  Message,
+  MessageOf,
+  NameOf,
+  Received,
+  ReceivedOf,
+  Topic,
+} from "./contract/contract.js";
+export { type DocumentOptions, type DocumentType, documents } from "./contract/documents.js";
+export { command, event } from "./contract/event.js";
+export { topic } from "./contract/topic.js";
+export { embedded } from "./embedded/embedded.js";
+export type { Engine, EngineContext, OpenEngine } from "./engine/engine.js";
+export type { FailureCode, Verdict } from "./failure/codes.js";
+export { Failure, isFailure } from "./failure/failure.js";
+export { commandRoutes, type Routable } from "./http/command-routes.js";
+export type {
+  CommandRoute,
+  CommandRouteOptions,
+  CommandRouteTable,
+  HttpOptions,
+  RequestFacts,
+  RouteName,
+} from "./http/http.js";
+export {
+  type MillraceApp,
+  type MillraceOptions,
+  millrace,
+} from "./main/millrace.js";
+export type { Clock } from "./runtime/clock.js";
+export type { Duration } from "./runtime/duration.js";
+export { type Logger, pinoLogger, silentLogger } from "./runtime/logger.js";
+export type { Random } from "./runtime/random.js";
+export { service } from "./service/declare.js";
+export type {
+  CommandHandler,
+  Consumer,
+  EventHandler,
+  HandlerOptions,
+  RetryOptions,
+  ScheduleOptions,
+  Service,
+} from "./service/service.js";
+export type { Operation, OperationState } from "./store/unit.js";
