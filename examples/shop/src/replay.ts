@@ -1,0 +1,71 @@
+import { parseArgs } from "node:util";
+import { embedded, isFailure } from "millrace";
+import { startOutside } from "./outside/outside.js";
+import { digestOf } from "./replay/file.js";
+import { historicalShop } from "./replay/history.js";
+import { replay } from "./replay/run.js";
+
+const usage = `Usage: npm run shop:replay -- FILE [--data-dir DIR] [--rate N] [--json]
+
+Sends the invoices of FILE (CSV, plain or gzip) through the whole shop as orders, cancellations and
+adjustments, waits until all is at rest, and prints the report from the read models.
+The same command again goes on where it was, also after kill -9: invoices are never counted twice.
+
+  --data-dir DIR  where the shop's data is (default: .millrace/replay-<digest of FILE>)
+  --rate N        invoices a second (default: as fast as they go)
+  --json          print the report and nothing else
+`;
+
+/** Exit codes as the millrace command's: 1 failure, 2 usage. */
+async function main(): Promise<number> {
+  const options = arguments_();
+  if (typeof options === "string") {
+    process.stderr.write(`${options}\n\n${usage}`);
+    return 2;
+  }
+  const { file, rate, json } = options;
+  const dir = options.dataDir ?? `.millrace/replay-${await digestOf(file)}`;
+  const outside = await startOutside();
+  const app = historicalShop({ engine: embedded(dir), outside });
+  try {
+    await app.start();
+    const answers = await replay(app, { file, rate, terminal: process.stderr });
+    process.stdout.write(`${JSON.stringify(answers, undefined, 1)}\n`);
+    if (!json)
+      process.stderr.write(`The data is in ${dir}; look around with: npx millrace consumers ls --dir ${dir}\n`);
+    return 0;
+  } finally {
+    await app.stop();
+    await outside.stop();
+  }
+}
+
+function arguments_(): { file: string; dataDir: string | undefined; rate: number | undefined; json: boolean } | string {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { "data-dir": { type: "string" }, rate: { type: "string" }, json: { type: "boolean", default: false } },
+    });
+    const [file, ...more] = positionals;
+    if (file === undefined || more.length > 0) return "one FILE is needed";
+    const rate = values.rate === undefined ? undefined : Number(values.rate);
+    if (rate !== undefined && !(rate > 0)) return `--rate is ${JSON.stringify(values.rate)}, not a number above 0`;
+    return { file, dataDir: values["data-dir"], rate, json: values.json };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function reason(error: unknown): string {
+  if (isFailure(error, "APP_STOPPED")) return "stopped; the same command goes on from here";
+  if (isFailure(error)) return `replay failed: ${error.code}: ${error.message}`;
+  return `replay failed: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  // Below the progress bar, if one was drawn.
+  process.stderr.write(`${process.stderr.isTTY ? "\n" : ""}${reason(error)}\n`);
+  process.exitCode = 1;
+}
