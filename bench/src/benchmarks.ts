@@ -1,0 +1,16 @@
+import type { Benchmark } from "./benchmark.js";
+
+/** Every benchmark, loaded only by the processes that run it. */
+export const benchmarks = {
+  publish: async () => (await import("./publish.js")).publish,
+  handle: async () => (await import("./handle.js")).handle,
+  latency: async () => (await import("./latency.js")).latencyBenchmark,
+  checkout: async () => (await import("./checkout.js")).checkout,
+  replay: async () => (await import("./replay.js")).replay,
+  "hot-key": async () => (await import("./hot-key.js")).hotKey,
+  start: async () => (await import("./start.js")).start,
+} as const satisfies Readonly<Record<string, () => Promise<Benchmark>>>;
+
+export type BenchmarkName = keyof typeof benchmarks;
+
+export const names = Object.keys(benchmarks) as readonly BenchmarkName[];
