@@ -62,6 +62,8 @@ export interface ConsumerStatus {
   readonly state: "running" | "stopped";
   /** Why it stopped. */
   readonly failure?: { readonly code: string; readonly message: string };
+  /** How many partitions of its topics this process has: the others are with other processes. */
+  readonly partitions: number;
   readonly inFlight: number;
   readonly queued: number;
   /** When something of this consumer was last committed, or it was last seen with nothing to do (ms, app clock). */

@@ -213,7 +213,7 @@ class RunningApp implements App {
     };
   }
 
-  async #open({ engine, consumers, schedules }: Parts): Promise<void> {
+  async #open({ engine, consumers, schedules, timers }: Parts): Promise<void> {
     for (const topic of this.#plan.topics) await engine.log.ensureTopic(topic);
     for (const service of this.#services) await engine.store.migrate(service.name, service.migrations);
     for (const consumer of consumers) {
@@ -227,6 +227,10 @@ class RunningApp implements App {
     }
     engine.onAppended((topics) => {
       for (const consumer of consumers) consumer.appended(topics);
+    });
+    engine.onChanged((change) => {
+      for (const consumer of consumers) void consumer.changed(change);
+      if (change.timers === true) void timers.arm();
     });
     for (const schedule of schedules) await schedule.open();
   }

@@ -1,8 +1,10 @@
+import type { Change } from "../engine/engine.js";
 import { Failure, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { Amendments } from "./amendments.js";
 import type { PartitionFeed } from "./feed.js";
 import { Fetcher } from "./fetcher.js";
+import { Leasing } from "./leasing.js";
 import type { ConsumerHost, ConsumerPlan } from "./plan.js";
 import { register } from "./registration.js";
 import { Runs } from "./runs.js";
@@ -22,6 +24,7 @@ export class Consumer {
   readonly #host: ConsumerHost;
   readonly #fetcher: Fetcher;
   readonly #runs: Runs;
+  readonly #leasing: Leasing;
   readonly #amendments = new Amendments();
   #woken = false;
 
@@ -33,16 +36,38 @@ export class Consumer {
     const stop = (error: unknown) => this.stop(error);
     const progressed = () => {
       this.progressAt = host.clock.now();
+      this.#leasing.progressed();
     };
-    this.#runs = new Runs({ plan, host, wake, stop, progressed });
-    const { engine, committer, clock } = host;
+    const homeAt = (home: number) => this.#fetcher.homeAt(home);
+    const leaseLost = () => void this.#leasing.look();
+    const fetching = () => this.#fetcher;
+    this.#runs = new Runs({
+      plan,
+      host,
+      wake,
+      stop,
+      progressed,
+      homeAt,
+      leaseLost,
+      get homes() {
+        return fetching().homes;
+      },
+    });
+    const { engine, committer, clock, logger } = host;
     const take = (partition: PartitionFeed, record: LogRecord) => this.#take(partition, record);
     const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
+    const { store } = engine;
+    const parts = { consumer: plan.name, store, clock, logger, fetcher: this.#fetcher, runs: this.#runs, wake, stop };
+    this.#leasing = new Leasing(parts);
   }
 
   get name(): string {
     return this.#plan.name;
+  }
+  /** How many partitions this process has the leases of. */
+  get partitions(): number {
+    return this.#fetcher.held.length;
   }
   get inFlight(): number {
     return this.#runs.inFlight;
@@ -56,16 +81,16 @@ export class Consumer {
     const { engine, logger } = this.#host;
     const registration = await register(engine, this.#plan, logger);
     const positions = await engine.store.acquire(registration);
-    this.#fetcher.open(
-      registration.topics.map(({ topic }) => topic),
-      positions,
-    );
+    this.#fetcher.open(registration.topics.map(({ topic, start }) => ({ topic, partitions: start.length })));
+    for (const position of positions) this.#fetcher.take(position);
     await this.#amendments.load(engine.store, this.name);
-    await this.#runs.open(this.#fetcher.home);
+    await this.#runs.open();
   }
 
   start(): void {
     this.#wake();
+    // Others may have given leases up between `open` and now, when nobody heard it here.
+    void this.#leasing.look();
   }
 
   appended(topics: readonly string[]): void {
@@ -86,6 +111,19 @@ export class Consumer {
   async lanesChanged(lanes: readonly string[]): Promise<void> {
     await this.#amendments.load(this.#host.engine.store, this.name);
     for (const key of lanes) await this.#runs.lanes.refresh(this.#runs.lanes.of(key));
+  }
+
+  /** Another process changed something that this consumer may remember. */
+  async changed({ lanes, amended, leases }: Change): Promise<void> {
+    if (this.state !== "running") return;
+    try {
+      if (amended === true) await this.#amendments.load(this.#host.engine.store, this.name);
+      for (const { consumer, lane } of lanes ?? []) if (consumer === this.name) this.#runs.lanes.changed(lane);
+      if (leases === true) await this.#leasing.look();
+      this.#wake();
+    } catch (error) {
+      this.stop(error);
+    }
   }
 
   /** Stops starting runs; resolves when those under way have ended, or were aborted after `drainMs`. */

@@ -28,6 +28,8 @@ export class Run implements Pending {
   /** What to do once it has moved, if the handler ended meanwhile. */
   afterMove: (() => void) | undefined;
   startedAt = 0;
+  /** Its lease was lost: nothing that becomes of it counts any more. */
+  gone = false;
   /** The partition it was taken from; undefined when it runs from an entry. */
   partition: PartitionFeed | undefined;
   reads: readonly DocumentRead[] = [];

@@ -42,6 +42,11 @@ export interface RunsHost {
   wake(): void;
   /** Something was committed. */
   progressed(): void;
+  /** How many homes lanes have, and the position of one; undefined when another process has it. */
+  readonly homes: number;
+  homeAt(home: number): Position | undefined;
+  /** A lease is not this process's any more. */
+  leaseLost(): void;
   stop(error: unknown): void;
 }
 
@@ -57,7 +62,6 @@ export class Runs implements RunOwner {
   readonly #failures: FailedRuns;
   readonly #slow: SlowHandlers;
   readonly #documents = new Map<DocumentType<unknown>, void | Promise<void>>();
-  #home: readonly Position[] = [];
   #inFlight = 0;
   #queued = 0;
   #ended: () => void = () => {};
@@ -77,7 +81,7 @@ export class Runs implements RunOwner {
       clock,
       jitter: host.jitter,
       commit,
-      homeOf: (lane) => this.#homeOf(lane),
+      homeOf: (lane) => this.#homeOf(lane.key),
       release: (run) => this.#release(run),
       again: (lane, waitMs) => this.#again(lane, waitMs),
       stop,
@@ -89,6 +93,7 @@ export class Runs implements RunOwner {
       commit,
       entryOf: (run, change) => this.#failures.entryOf(run, change),
       timedOut: (run, failure) => this.#handled(run, run.context, undefined, failure, true),
+      mayMove: (run) => consumer.homeAt(this.#homeOf(run.lane.key)) !== undefined,
       left: (run) => this.#left(run),
       join: (lane) => this.lanes.join(lane),
       stop,
@@ -97,6 +102,7 @@ export class Runs implements RunOwner {
       consumer: plan.name,
       store: engine.store,
       clock,
+      runsEntries: (lane) => consumer.homeAt(this.#homeOf(lane)) !== undefined,
       join: (run) => this.#join(run),
       wake: () => consumer.wake(),
       stop: (error) => consumer.stop(error),
@@ -134,11 +140,12 @@ export class Runs implements RunOwner {
     return stuck && this.#inFlight < fewRuns && this.#queued < queuedMax;
   }
 
-  /** Loads the lanes that have entries; `home` are the positions under whose epoch entries run. */
-  async open(home: readonly Position[]): Promise<void> {
-    this.#home = home;
-    for (const head of await this.#host.engine.store.readLaneHeads(this.#plan.name))
-      this.lanes.setHead(this.lanes.of(head.lane), head);
+  /** Loads the lanes that have entries. */
+  async open(): Promise<void> {
+    for (const head of await this.#host.engine.store.readLaneHeads(this.#plan.name)) {
+      const lane = this.lanes.of(head.lane);
+      if (lane.running === undefined) this.lanes.setHead(lane, head);
+    }
   }
 
   hears(type: string): boolean {
@@ -188,6 +195,11 @@ export class Runs implements RunOwner {
 
   #join(run: Run): void {
     this.#queued -= 1;
+    if (run.partition?.left === true) {
+      run.partition.outstanding.delete(run);
+      run.lane.joining -= 1;
+      return;
+    }
     // It may have run before its lane was held; what it read then does not matter any more.
     run.reads = [];
     const due = this.#host.clock.now();
@@ -205,6 +217,7 @@ export class Runs implements RunOwner {
       }
       lane.ready = false;
       if (lane.running !== undefined || lane.timer !== undefined) continue;
+      if (lane.first?.partition?.left === true) this.dropLeft(lane);
       if (lane.head !== undefined) this.#startEntry(lane, lane.head);
       else if (lane.joining === 0 && lane.first !== undefined) this.#startRun(lane, lane.first);
     }
@@ -232,7 +245,8 @@ export class Runs implements RunOwner {
         );
         return;
       }
-      const position = this.#home[entry.home % this.#home.length] as Position;
+      const position = this.#consumer.homeAt(entry.home % this.#consumer.homes);
+      if (position === undefined) return void this.lanes.refresh(lane);
       const claim = { type: "lane-entry" as const, position, entry: entry.entry, attempt: entry.attempt };
       this.#startRun(
         lane,
@@ -304,8 +318,8 @@ export class Runs implements RunOwner {
     this.#host.committer.add(run);
   }
 
-  #homeOf(lane: Lane): number {
-    return partitionOf(lane.key, Math.max(1, this.#home.length));
+  #homeOf(lane: string): number {
+    return partitionOf(lane, Math.max(1, this.#consumer.homes));
   }
 
   #again(lane: Lane, waitMs: number): void {
@@ -324,7 +338,40 @@ export class Runs implements RunOwner {
     this.#inFlight -= 1;
   }
 
+  /** Takes what has not begun, of partitions that were left, out of a lane: it runs where the lease is. */
+  dropLeft(lane: Lane): void {
+    const dropped = lane.drop((run) => run !== lane.running && run.partition?.left === true);
+    this.#queued -= dropped.length;
+    for (const run of dropped) run.partition?.outstanding.delete(run);
+    lane.away = lane.head !== undefined && this.#consumer.homeAt(this.#homeOf(lane.key)) === undefined;
+    if (lane.away || dropped.length > 0) {
+      lane.timer?.();
+      lane.timer = undefined;
+    }
+    this.lanes.advance(lane);
+  }
+
+  /** Gives up a run whose lease is gone: what it does now cannot be committed. */
+  leave(run: Run): void {
+    const { lane, context } = run;
+    run.gone = true;
+    if (context !== undefined) {
+      this.#watch.delete(run);
+      run.context = undefined;
+      const slot = this.#slots.get(run.record.type) as Slot;
+      slot.running -= 1;
+      this.#offerPlace(slot);
+      const reason = new Failure("FENCED", `${this.#plan.name}: another process has taken this event's partition over`);
+      context.abort(reason);
+      context.close();
+    }
+    if (run.partition !== undefined) run.partition.left = true;
+    this.#release(run);
+    this.dropLeft(lane);
+  }
+
   settled(run: Run, outcome: Outcome): void {
+    if (run.gone) return;
     try {
       this.#settle(run, outcome);
     } catch (broken) {
@@ -352,9 +399,8 @@ export class Runs implements RunOwner {
         void this.lanes.refresh(run.lane);
         break;
       case "fenced":
-        this.#consumer.stop(
-          new Failure("FENCED", `${this.#plan.name}: another process has its partitions; this one stops handling them`),
-        );
+        this.leave(run);
+        this.#consumer.leaseLost();
         break;
       case "failed":
         if (run.moving) this.#slow.stays(run);
@@ -386,7 +432,8 @@ export class Runs implements RunOwner {
         outcome: outcome.type,
       });
     // Without entries before and after, the lane's state is known; else the store says who is its head now.
-    if (lane.head === undefined && run.unit.effects.entry === undefined && !run.parked) this.lanes.advance(lane);
+    if (lane.head === undefined && run.unit.effects.entry === undefined && !run.parked && !lane.stale)
+      this.lanes.advance(lane);
     else void this.lanes.refresh(lane);
     this.#consumer.wake();
   }
@@ -396,7 +443,7 @@ export class Runs implements RunOwner {
     run.partition?.outstanding.delete(run);
     run.lane.shift();
     this.#queued -= 1;
-    const position = this.#home[this.#homeOf(run.lane)] as Position;
+    const position = this.#consumer.homeAt(this.#homeOf(run.lane.key)) as Position;
     run.claim = { type: "lane-entry", position, entry: (run.lane.head as LaneHead).entry, attempt: run.attempt - 1 };
   }
 

@@ -32,6 +32,12 @@ export interface Registration {
   }[];
 }
 
+/** The leases of one process, and those among them that others wait for. */
+export interface Leased {
+  readonly held: readonly Position[];
+  readonly surplus: readonly Position[];
+}
+
 /** The head of a lane that has entries. */
 export interface LaneHead {
   readonly lane: string;
@@ -76,8 +82,16 @@ export interface Store {
   documentServices(type: string): Awaitable<readonly string[]>;
 
   readRegistration(consumer: string): Awaitable<Registration | undefined>;
-  /** Saves the registration and takes the lease of every position under a new epoch. */
+  /** Saves the registration, and takes the leases that are this process's fair share under a new epoch. */
   acquire(registration: Registration): Awaitable<readonly Position[]>;
+  /**
+   * Takes what is free up to the fair share, and says which leases of the consumer this process has now.
+   *
+   * @throws {Failure} POSITION_MISSING when the consumer is not registered any more.
+   */
+  leases(consumer: string): Awaitable<Leased>;
+  /** Gives leases back, drained: others take them at once. */
+  release(positions: readonly Position[]): Awaitable<void>;
   readPosition(id: number): Awaitable<Position | undefined>;
 
   readLaneHeads(consumer: string): Awaitable<readonly LaneHead[]>;

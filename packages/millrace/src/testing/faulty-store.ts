@@ -30,6 +30,7 @@ function around(open: OpenEngine, store: Store): OpenEngine {
     operate: open.operate,
     onAppended: (heard) => open.onAppended(heard),
     onHandled: (heard) => open.onHandled(heard),
+    onChanged: (heard) => open.onChanged(heard),
     backup: (file) => open.backup(file),
     close: () => open.close(),
   };
