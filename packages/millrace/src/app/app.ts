@@ -50,7 +50,12 @@ export interface SendOptions extends PublishOptions {
   readonly idempotency?: { readonly scope: string; readonly key: string };
 }
 
-/** Documents seen from outside handlers: committed state, read only. */
+/**
+ * Documents seen from outside handlers: committed state, read only.
+ *
+ * @throws {Failure} INDEX_MISSING when no field of `where` is indexed; OPTION_INVALID when a condition is undefined, or
+ * an id is no text.
+ */
 export interface ReadDocuments<Doc> {
   get(id: string): Promise<Doc | undefined>;
   find(where: Partial<Doc>, options?: { readonly limit?: number; readonly after?: string }): Promise<readonly Doc[]>;

@@ -8,6 +8,7 @@ import { deriveId } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
 import type { Store } from "../store/store.js";
 import type { DocumentRead, Effects, SqlStatement } from "../store/unit.js";
+import { blameEvent } from "./blame.js";
 import { HandlerDocuments } from "./documents.js";
 import type { Context, Documents, SqlEffect, SqlInput } from "./handler.js";
 import { inheritedHeaders, type Origin, type Routes, recordOf } from "./outgoing.js";
@@ -63,7 +64,7 @@ export class HandlerContext implements Context<string> {
   after(delay: Duration, message: Message<string, unknown>, options: { readonly name?: string } = {}): void {
     this.#open("after");
     this.#declared(message.type);
-    const due = this.#host.clock.now() + durationMs(delay, "after: delay");
+    const due = this.#host.clock.now() + blameEvent(() => durationMs(delay, "after: delay"));
     const record = recordOf(message, this.#host.routes, this.#origin(message.type, due));
     this.effects.timers ??= [];
     this.effects.timers.push({ service: this.#host.service, name: options.name, due, record });

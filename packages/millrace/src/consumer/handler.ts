@@ -17,6 +17,8 @@ export interface Context<Emits extends string> {
   /**
    * Publishes or sends `message` after the delay, never early, also after a restart.
    * A later timer of the same service with the same `name` replaces this one.
+   *
+   * @throws {Failure} EVENT_REJECTED when the delay is not a duration: it was computed from this event.
    */
   after(delay: Duration, message: Message<Emits, unknown>, options?: { readonly name?: string }): void;
   /** Cancels this service's timer of that name, if it has not fired. */
@@ -54,7 +56,8 @@ export interface SqlEffect {
 /**
  * A service's documents of one type, as one run of a handler sees them: what is committed, with its own writes on top.
  *
- * @throws {Failure} DOCUMENT_REJECTED when a document does not fit its schema; CONTEXT_CLOSED after the handler ended.
+ * @throws {Failure} DOCUMENT_REJECTED when a document does not fit its schema; EVENT_REJECTED when an id is no text;
+ * CONTEXT_CLOSED after the handler ended.
  */
 export interface Documents<Doc> {
   get(id: string): Promise<Doc | undefined>;
@@ -65,7 +68,7 @@ export interface Documents<Doc> {
    * Committed documents whose fields equal `where`, in id order; at least one field must be declared in `indexes` or
    * `unique`. Not checked at the commit: a rule over a set needs a declared unique index.
    *
-   * @throws {Failure} INDEX_MISSING when no field of `where` is indexed.
+   * @throws {Failure} INDEX_MISSING when no field of `where` is indexed; EVENT_REJECTED when a condition is undefined.
    */
   find(where: Partial<Doc>, options?: { readonly limit?: number; readonly after?: string }): Promise<readonly Doc[]>;
 }
