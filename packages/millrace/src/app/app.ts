@@ -116,7 +116,13 @@ export interface App {
   documents<Doc>(type: DocumentType<Doc>, options?: { readonly service?: string }): ReadDocuments<Doc>;
   /** Rows of a read-only query over SQL read models. */
   query(strings: TemplateStringsArray, ...values: readonly SqlInput[]): Promise<readonly Record<string, unknown>[]>;
-  /** Resolves when every consumer has handled everything, no retry is waiting, and no timer is due. */
+  /**
+   * Resolves when every consumer has handled everything, no retry is waiting, and no timer is due. Dead letters, and what
+   * waits behind them, are left to the operator.
+   *
+   * @throws {Failure} when the rest has settled, but a consumer has stopped with events left, or before it came to any: with the code
+   * of its failure, which is the cause, and its name in `details.consumer`.
+   */
   settled(): Promise<void>;
   /** Resolves after `stop`, however it was asked for. */
   readonly closed: Promise<void>;

@@ -27,6 +27,7 @@ export class Consumer {
   readonly #leasing: Leasing;
   readonly #amendments = new Amendments();
   #woken = false;
+  #opened = false;
 
   constructor(plan: ConsumerPlan, host: ConsumerHost) {
     this.#plan = plan;
@@ -85,6 +86,7 @@ export class Consumer {
     for (const position of positions) this.#fetcher.take(position);
     await this.#amendments.load(engine.store, this.name);
     await this.#runs.open();
+    this.#opened = true;
   }
 
   start(): void {
@@ -99,7 +101,16 @@ export class Consumer {
 
   /** Nothing is dispatched, running, waiting for a retry or left to fetch. */
   get resting(): boolean {
-    return this.state === "stopped" || (this.#fetcher.atEnd && this.#runs.resting);
+    return this.state === "stopped" || this.#idle;
+  }
+
+  /** Why it stopped, if it left work undone. One that never came to its events may have missed any number of them. */
+  get leftBehind(): Failure | undefined {
+    return this.#opened && this.#idle ? undefined : this.failure;
+  }
+
+  get #idle(): boolean {
+    return this.#fetcher.atEnd && this.#runs.resting;
   }
 
   /** Has stored how far it has come, past what it does not hear. */

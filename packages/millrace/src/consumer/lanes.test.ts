@@ -170,7 +170,7 @@ describe("a consumer stops, and nothing else, when", () => {
     await t.app.publish(take("a", 0));
     await t.until(() => t.status("failing").state === "stopped");
     await t.app.publish(take("a", 1));
-    await t.rest();
+    await t.restBeside("failing");
     expect(t.status("failing").failure?.code).toBe("STORE_DAMAGED");
     expect(ran).toEqual([0, 1]);
   });

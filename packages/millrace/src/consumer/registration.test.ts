@@ -141,7 +141,8 @@ describe("a consumer whose position does not fit the log any more", () => {
     expect(again.lines.some((line) => line.level === "error" && /hearing stopped/.test(line.message))).toBe(true);
     seen.length = 0;
     await again.app.publish(well.dug({ key: "a", n: 9 }));
-    await publish(again, 4);
+    await again.app.publish(steps.taken({ key: "k4", n: 4 }));
+    await again.restBeside("hearing");
     expect([seen, again.status("digging").state]).toEqual([["digging well.dug 9"], "running"]);
   });
 
@@ -164,7 +165,8 @@ describe("a consumer whose position does not fit the log any more", () => {
     await publish(t, 0);
     await t.running.engine.operate.forget("hearing", { actor: "ann", reason: "not needed", at: 0 });
     t.running.forget("hearing");
-    await publish(t, 1);
+    await t.app.publish(steps.taken({ key: "k1", n: 1 }));
+    await t.restBeside("hearing");
     expect(t.status("hearing").failure).toMatchObject({ code: "POSITION_MISSING" });
     expect(seen).toEqual(taken("hearing", 0));
   });
