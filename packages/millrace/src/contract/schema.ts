@@ -1,7 +1,7 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
 import { Failure } from "../failure/failure.js";
 import { prepareJsonSchema, sameShape } from "./json-schema.js";
-import { compileWireCheck, type WireCheck } from "./wire-check.js";
+import { compileWireCheck, type Misfit, type WireCheck } from "./wire-check.js";
 
 /** A schema of any library that follows Standard Schema; it must also give its JSON Schema (zod 4 and arktype do). */
 export type StandardSchema = StandardSchemaV1;
@@ -21,10 +21,10 @@ export interface CompiledSchema {
   /** The schema's own validation, refinements and defaults included. */
   validate(value: unknown): Result;
   /**
-   * The wire check: the path and reason why a value read from somewhere does not fit, or undefined when it does.
+   * The wire check: where and why a value read from somewhere does not fit, or undefined when it does.
    * Fills in defaults of absent properties. Unknown properties pass, because a newer writer may add some.
    */
-  check(value: unknown): string | undefined;
+  check(value: unknown): Misfit | undefined;
 }
 
 /**

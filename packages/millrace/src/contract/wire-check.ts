@@ -3,8 +3,15 @@ import formatPlugin from "ajv-formats";
 import { Failure } from "../failure/failure.js";
 import { linearEngine } from "./pattern.js";
 
-/** The path and reason why a value does not fit, or undefined when it does. */
-export type WireCheck = (value: unknown) => string | undefined;
+/** Where and why a value does not fit, and the JSON Schema keyword that says so. */
+export interface Misfit {
+  readonly path: string;
+  readonly reason: string;
+  readonly keyword: string;
+}
+
+/** Why a value does not fit, or undefined when it does. */
+export type WireCheck = (value: unknown) => Misfit | undefined;
 
 /**
  * Formats that the wire check knows, beside those of ajv-formats. They are wider than what schema libraries accept (a
@@ -42,6 +49,8 @@ function openCompiler(): Ajv2020 {
     logger: false,
     validateSchema: false,
     useDefaults: true,
+    // 19.99 / 0.01 is 1998.9999999999998. Up to 10^12 steps, such errors stay below a thousandth of one.
+    multipleOfPrecision: 3,
     code: { regExp: linearEngine },
   });
   formatPlugin.default(ajv, { mode: "fast" });
@@ -65,11 +74,14 @@ export function compileWireCheck(jsonSchema: Readonly<Record<string, unknown>>, 
 }
 
 /** Of the errors of all alternatives, the one deepest in the data says most. */
-function describe(errors: readonly ErrorObject[]): string {
+function describe(errors: readonly ErrorObject[]): Misfit {
   let deepest: ErrorObject | undefined;
   for (const error of errors) {
     if (deepest === undefined || error.instancePath.length > deepest.instancePath.length) deepest = error;
   }
-  const path = deepest?.instancePath || "/";
-  return `${path.replace(/[^\x20-\uffff]/g, "?").slice(0, 200)} ${deepest?.message ?? "does not fit"}`;
+  return {
+    path: (deepest?.instancePath || "/").replace(/[^\x20-\uffff]/g, "?").slice(0, 200),
+    reason: deepest?.message ?? "does not fit",
+    keyword: deepest?.keyword ?? "",
+  };
 }
