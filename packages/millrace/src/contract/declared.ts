@@ -3,7 +3,7 @@ import type { Contract, Message } from "./contract.js";
 import type { ContractDeclaration, TopicDeclaration } from "./declaration.js";
 import { keyText } from "./key.js";
 import { checkShape, toJson } from "./limits.js";
-import type { CompiledSchema } from "./schema.js";
+import { type CompiledSchema, patternHint } from "./schema.js";
 import type { Misfit } from "./wire-check.js";
 
 /** One object for all contracts keeps publishing monomorphic. */
@@ -82,7 +82,7 @@ export class Declared implements ContractDeclaration {
 
   /** Publishing it would only make dead letters of it at every consumer. */
   #refusedByReaders({ path, reason, keyword }: Misfit): Failure {
-    const hint = keyword === "pattern" ? "; patterns lose their flags there, so write /^[Aa]b/ for /^ab/i" : "";
+    const hint = keyword === "pattern" ? `; ${patternHint}` : "";
     return this.#rejected(
       path,
       `${reason}: the schema accepts it, its JSON Schema, which readers use, does not${hint}`,

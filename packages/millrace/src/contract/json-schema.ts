@@ -1,4 +1,4 @@
-import { checkPattern } from "./pattern.js";
+import { checkPattern, isPlain } from "./pattern.js";
 import { formats } from "./wire-check.js";
 
 type JsonSchema = Record<string, unknown>;
@@ -26,6 +26,15 @@ export function prepareJsonSchema(
     if (isObject(named)) for (const pattern of Object.keys(named)) checkPattern(pattern, options.where);
   });
   return copy;
+}
+
+/** Whether a prepared schema has a pattern that JavaScript's own engine could spend long on. */
+export function hasCostlyPattern(schema: JsonSchema): boolean {
+  let found = false;
+  visit(schema, ({ pattern }) => {
+    if (typeof pattern === "string" && !isPlain(pattern)) found = true;
+  });
+  return found;
 }
 
 function visit(node: unknown, see: (node: JsonSchema) => void): void {
