@@ -63,6 +63,23 @@ export function sameShape(a: unknown, b: unknown): boolean {
   return sameNames(a.properties, b.properties) && sameNames(a.$defs, b.$defs) && sameRest(a, b);
 }
 
+/**
+ * Whether values of a schema may have parts of any type. In zod's output direction, every other object is a fresh one
+ * with the declared properties alone.
+ */
+export function hasOpenPart(schema: unknown): boolean {
+  if (Array.isArray(schema)) return schema.some(hasOpenPart);
+  if (!isObject(schema)) return schema === true;
+  if (typeKeywords.every((keyword) => schema[keyword] === undefined)) return true;
+  const { type, additionalProperties: rest, properties, $defs } = schema;
+  if (type === "object" && (rest === undefined || rest === true)) return true;
+  const named = [properties, $defs].flatMap((parts) => (isObject(parts) ? Object.values(parts) : []));
+  const { items, prefixItems, anyOf, oneOf, allOf } = schema;
+  return [...named, rest, items, prefixItems, anyOf, oneOf, allOf].some(hasOpenPart);
+}
+
+const typeKeywords = ["type", "const", "enum", "$ref", "anyOf", "oneOf", "allOf", "not"] as const;
+
 function sameNames(a: unknown, b: unknown): boolean {
   if (!isObject(a) || !isObject(b)) return a === b;
   const names = Object.keys(a);

@@ -1,6 +1,7 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
 import { Failure } from "../failure/failure.js";
-import { hasCostlyPattern, prepareJsonSchema, sameShape } from "./json-schema.js";
+import { hasCostlyPattern, hasOpenPart, prepareJsonSchema, sameShape } from "./json-schema.js";
+import { parseJson, toJson } from "./limits.js";
 import { compilePatternCheck, compileWireCheck, type Misfit, type WireCheck } from "./wire-check.js";
 
 /** A schema of any library that follows Standard Schema; it must also give its JSON Schema (zod 4 and arktype do). */
@@ -23,8 +24,13 @@ export interface CompiledSchema {
    *
    * It runs patterns on JavaScript's own engine, which backtracks. A pattern that could make it slow is therefore run by
    * the linear engine first, on the value as it is given: before the schema trims it, and without the pattern's flags.
-   * What remains: a string that the linear engine matches; alternatives before the one that fits; code of refinements, and
+   * What remains to the other: a string that the linear engine matches; alternatives before the one that fits; code of refinements, and
    * the pattern that a format is given, like `z.email({ pattern })`.
+   *
+   * Where values may have parts of any type, what JSON makes of them is validated: a date is a string then, a function is
+   * nothing, NaN is null. So what was validated is what is stored.
+   *
+   * @throws {Failure} PAYLOAD_LIMIT when what JSON makes of such a value is over a limit.
    */
   validate(value: unknown): Result;
   /**
@@ -54,11 +60,15 @@ export function compileSchema(schema: StandardSchema, where: string): CompiledSc
   }
   const jsonSchema = prepareJsonSchema(input, { vendor: standard.vendor, where });
   const costly = hasCostlyPattern(jsonSchema);
+  const open = standard.vendor !== "zod" || hasOpenPart(output);
   let patternCheck: WireCheck | undefined;
   let wireCheck: WireCheck | undefined;
   return {
     jsonSchema,
-    validate(value) {
+    validate(given) {
+      const text = open ? toJson(given, where) : undefined;
+      if (open && text === undefined) return { ok: false, path: "/", reason: "cannot be written as JSON" };
+      const value = text === undefined ? given : parseJson(text, where);
       if (costly) {
         patternCheck ??= compilePatternCheck(jsonSchema, where);
         const misfit = patternCheck(value);
