@@ -3,7 +3,7 @@ import { Consumer } from "../consumer/consumer.js";
 import type { SqlInput } from "../consumer/handler.js";
 import type { ConsumerHost } from "../consumer/plan.js";
 import { Schedule } from "../consumer/schedules.js";
-import { sqlValue } from "../consumer/statement.js";
+import { sqlQuery } from "../consumer/statement.js";
 import { Timers } from "../consumer/timers.js";
 import type { EventName, Message } from "../contract/contract.js";
 import type { DocumentType } from "../contract/documents.js";
@@ -148,7 +148,8 @@ class RunningApp implements App {
     strings: TemplateStringsArray,
     ...values: readonly SqlInput[]
   ): Promise<readonly Record<string, unknown>[]> {
-    return await this.#live().engine.store.query(strings.join("?"), values.map(sqlValue));
+    const { text, params } = sqlQuery(strings, values);
+    return await this.#live().engine.store.query(text, params);
   }
 
   async settled(): Promise<void> {

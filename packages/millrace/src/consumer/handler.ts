@@ -28,6 +28,8 @@ export interface Context<Emits extends string> {
   /**
    * Adds an INSERT, UPDATE, DELETE or WITH statement to the commit, for read models in SQL. Values become parameters.
    * Only for engines that speak SQL; the dialect is the engine's (embedded: SQLite).
+   *
+   * @throws {Failure} OPTION_INVALID when it is no such statement; EVENT_REJECTED when a value cannot be a parameter.
    */
   sql(strings: TemplateStringsArray, ...values: readonly SqlInput[]): SqlEffect;
   /** Aborted when the handler's time is up, or the process drains for too long. */
@@ -44,8 +46,11 @@ export interface Context<Emits extends string> {
   readonly log: Logger;
 }
 
-/** What can stand for a parameter: booleans are stored as 0 and 1, dates as ISO 8601 text in UTC. */
-export type SqlInput = string | number | boolean | null | Date | Uint8Array;
+/**
+ * What can stand for a parameter: booleans are stored as 0 and 1, dates as ISO 8601 text in UTC. Numbers are finite;
+ * anything else is stored as the text you make of it, with JSON.stringify for instance.
+ */
+export type SqlInput = string | number | bigint | boolean | null | Date | Uint8Array;
 
 /** A statement that will run in the commit. */
 export interface SqlEffect {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Failure } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
+import { reservedName, sqlTokens } from "../store/sql.js";
 import type { DocumentTypeShape, Leased, Registration, ScheduleRow, Store } from "../store/store.js";
 import type { Outcome, Position, Progress, Unit } from "../store/unit.js";
 import type { CommitListener, GroupCommit } from "./commit.js";
@@ -123,6 +124,7 @@ function runMigration(database: Database, sql: string, where: string): void {
 }
 
 function refuseOurTables(sql: string, where: string): void {
-  if (/\bmr_/i.test(sql))
-    throw new Failure("OPTION_INVALID", `${where}: tables named mr_… are Millrace's own; use other names`);
+  const name = reservedName(sqlTokens(sql));
+  if (name !== undefined)
+    throw new Failure("OPTION_INVALID", `${where}: ${name} is Millrace's own (mr_…) or SQLite's; use another name`);
 }

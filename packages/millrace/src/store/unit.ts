@@ -66,7 +66,7 @@ export interface SqlStatement {
   readonly params: readonly SqlValue[];
   readonly rows: number | undefined;
 }
-export type SqlValue = string | number | null | Uint8Array;
+export type SqlValue = string | number | bigint | null | Uint8Array;
 
 /** The message a timer publishes when it is due, in the commit that removes the timer. `name` replaces and cancels. */
 export interface NewTimer {
