@@ -208,6 +208,28 @@ describe("ctx.sql", () => {
   });
 });
 
+describe("a statement that says that the disk is full", () => {
+  const full = {
+    "by its message": `CREATE TRIGGER no BEFORE INSERT ON sold WHEN new.id = 'bad' BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`,
+    "by SQLite's code, as its table has no row number left": `CREATE TABLE rows(n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT);
+      INSERT INTO rows VALUES (9223372036854775807, 'last');
+      CREATE TRIGGER no BEFORE INSERT ON sold WHEN new.id = 'bad' BEGIN INSERT INTO rows(id) VALUES ('x'); END`,
+  };
+  it.each(Object.entries(full))("%s fails its event, and is not tried for ever", async (_, sql) => {
+    const t = await trial([
+      service("selling")
+        .migrations({ ...table, two: sql })
+        .on(sales.made, ({ data }, ctx) => void ctx.sql`INSERT INTO sold(id) VALUES (${data.id})`),
+    ]);
+    await t.app.publish(sold(["a", "bad", "b"]));
+    await t.rest();
+    expect(await t.app.query`SELECT id FROM sold ORDER BY id`).toEqual([{ id: "a" }, { id: "b" }]);
+    expect(await t.entries()).toMatchObject([
+      { state: "dead", record: { key: "bad" }, failure: { code: "STATEMENT_FAILED" } },
+    ]);
+  });
+});
+
 describe("migrations", () => {
   const start = (migrations: Readonly<Record<string, string>>, dir: string) =>
     trial([service("selling").migrations(migrations)], { dir });

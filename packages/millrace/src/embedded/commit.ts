@@ -2,10 +2,10 @@ import type { Change } from "../engine/engine.js";
 import { Failure, isFailure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import type { Clock } from "../runtime/clock.js";
-import type { DocumentWrite, Effects, OperationResult, Outcome, Progress, Unit } from "../store/unit.js";
+import type { DocumentWrite, Effects, OperationResult, Outcome, Progress, SqlStatement, Unit } from "../store/unit.js";
 import type { Claims } from "./claims.js";
 import type { DocumentTables } from "./documents.js";
-import { fileFailure, storeFailure } from "./errors.js";
+import { fileFailure, isFull, storeFailure } from "./errors.js";
 import type { LaneTables } from "./lane-tables.js";
 import type { LogAppender } from "./log-appender.js";
 import type { PositionTables } from "./position-tables.js";
@@ -204,12 +204,27 @@ export class GroupCommit {
 
   #statements(effects: Effects): void {
     for (const statement of effects.statements ?? []) {
-      const changes = Number(this.#prepared(statement.text).run(...statement.params).changes);
+      const changes = this.#changes(statement);
       if (statement.rows !== undefined && changes !== statement.rows)
         throw new Failure(
           "STATEMENT_FAILED",
           `changed ${changes} rows instead of ${statement.rows}: ${statement.text}`,
         );
+    }
+  }
+
+  /**
+   * A user's statement may be full by its own doing, like a table that has no row number left. It is its unit's own error
+   * then: the group runs again without that unit, and if the disk is full indeed, nothing of the group is stored.
+   */
+  #changes({ text, params }: SqlStatement): number {
+    try {
+      return Number(this.#prepared(text).run(...params).changes);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      throw new Failure("STATEMENT_FAILED", `SQLite has no space for it, though the rest of its commit fits: ${text}`, {
+        cause: error,
+      });
     }
   }
 
