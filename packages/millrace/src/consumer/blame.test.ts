@@ -15,9 +15,9 @@ const later = topic("later", { key: "key", events: { came: event("later.came", s
 const Account = z.object({ id: z.string(), customerId: z.string().optional(), note: z.string().optional() });
 const accounts = documents("accounts", Account, { id: "id", indexes: ["customerId"] });
 type Ctx = Context<"later.came">;
-type Data = z.infer<typeof shape>;
+type Roll = z.infer<typeof shape>;
 
-const wrong: Readonly<Record<string, readonly [act: (ctx: Ctx, data: Data) => unknown, message: string]>> = {
+const wrong: Readonly<Record<string, readonly [act: (ctx: Ctx, data: Roll) => unknown, message: string]>> = {
   "finds by an undefined field": [
     (ctx, { customerId }) => ctx.documents(accounts).find({ customerId } as { customerId: string }),
     "accounts: find({ customerId }) is undefined",

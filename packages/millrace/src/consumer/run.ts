@@ -1,6 +1,6 @@
 import { describeError, fingerprintOf, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
-import type { Claim, DocumentRead, EntryFailure, Outcome, Unit } from "../store/unit.js";
+import type { Claim, DocumentRead, EntryFailure, LaneEntry, Outcome, Position, Unit } from "../store/unit.js";
 import type { Pending } from "./committer.js";
 import type { HandlerContext } from "./context.js";
 import type { PartitionFeed } from "./feed.js";
@@ -12,11 +12,19 @@ export interface RunOwner {
   settled(run: Run, outcome: Outcome): void;
 }
 
+/** A lane entry, and the position under whose epoch it runs. */
+interface EntryAt {
+  readonly entry: LaneEntry;
+  readonly position: Position;
+}
+
 /** One event in one consumer, from dispatch to acknowledgement, over all its attempts in this process. */
 export class Run implements Pending {
   readonly patient = true;
   context: HandlerContext | undefined;
   attempt: number;
+  /** How many of its runs have failed so far: those that only waited are not among them. */
+  failures = 0;
   /** The next one in its lane. */
   next: Run | undefined;
   /** Its place in the dispatch order of its partition. */
@@ -49,6 +57,17 @@ export class Run implements Pending {
     this.attempt = attempt;
   }
 
+  /** The next run of an event that waits in its lane. */
+  static ofEntry(owner: RunOwner, lane: Lane, subscription: Subscription, at: EntryAt): Run {
+    const { entry, position } = at;
+    const { attempt, record, since, redrives, failure } = entry;
+    const claim = { type: "lane-entry" as const, position, entry: entry.entry, attempt };
+    const run = new Run(owner, lane, subscription, record, since, claim, attempt + 1, redrives);
+    // A redrive begins at attempt 0: failures before it do not count.
+    run.failures = Math.min(attempt, failure?.failures ?? attempt);
+    return run;
+  }
+
   /** True when it runs from a lane entry rather than from its partition. */
   get parked(): boolean {
     return this.claim.type === "lane-entry";
@@ -59,13 +78,14 @@ export class Run implements Pending {
   }
 }
 
-/** A failure as it is kept with an entry. Messages are cut: an error may quote a payload. */
-export function entryFailure(error: unknown, at: number): EntryFailure {
+/** Why a run failed or waited, as it is kept with an entry. Messages are cut: an error may quote a payload. */
+export function entryFailure(error: unknown, at: number, failures: number): EntryFailure {
   const { name, message } = describeError(error);
   return {
     code: isFailure(error) ? error.code : name,
     message: message.slice(0, 1000),
     fingerprint: fingerprintOf(error),
     at,
+    failures,
   };
 }

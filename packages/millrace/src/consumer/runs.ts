@@ -247,11 +247,7 @@ export class Runs implements RunOwner {
       }
       const position = this.#consumer.homeAt(entry.home % this.#consumer.homes);
       if (position === undefined) return void this.lanes.refresh(lane);
-      const claim = { type: "lane-entry" as const, position, entry: entry.entry, attempt: entry.attempt };
-      this.#startRun(
-        lane,
-        new Run(this, lane, slot.subscription, entry.record, entry.since, claim, entry.attempt + 1, entry.redrives),
-      );
+      this.#startRun(lane, Run.ofEntry(this, lane, slot.subscription, { entry, position }));
     };
     if (answer instanceof Promise) answer.then(start, (error) => this.#consumer.stop(error));
     else start(answer);

@@ -84,6 +84,8 @@ export interface EntryFailure {
   readonly message: string;
   readonly fingerprint: string;
   readonly at: number;
+  /** How many runs have failed; those that only waited are not among them. Absent when all have. */
+  readonly failures?: number;
 }
 
 /** An event taken out of the partition's flow, waiting in its lane. `attempt` counts the runs so far. */
