@@ -82,7 +82,8 @@ export class Consumer {
     const { engine, logger } = this.#host;
     const registration = await register(engine, this.#plan, logger);
     const positions = await engine.store.acquire(registration);
-    this.#fetcher.open(registration.topics.map(({ topic, start }) => ({ topic, partitions: start.length })));
+    const heard = registration.topics.filter(({ types }) => types.length > 0);
+    this.#fetcher.open(heard.map(({ topic, start }) => ({ topic, partitions: start.length })));
     for (const position of positions) this.#fetcher.take(position);
     await this.#amendments.load(engine.store, this.name);
     await this.#runs.open();

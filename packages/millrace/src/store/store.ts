@@ -26,6 +26,7 @@ export interface Registration {
   readonly topics: readonly {
     readonly topic: string;
     readonly incarnation: string;
+    /** Empty when it does not hear the topic any more: then it does not hold up retention, and only its position is kept. */
     readonly types: readonly string[];
     /** For each partition, where a position that does not exist yet starts. */
     readonly start: readonly number[];
