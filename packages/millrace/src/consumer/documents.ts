@@ -3,17 +3,19 @@ import { Failure } from "../failure/failure.js";
 import type { DocumentTypeShape, Store, StoredDocument } from "../store/store.js";
 import type { DocumentRead, DocumentWrite, Effects, IndexEntry } from "../store/unit.js";
 import { blameEvent } from "./blame.js";
+import type { DocumentTypes } from "./document-types.js";
 
 /** What a handler's documents need of its context. */
 interface Collecting {
   readonly effects: Effects;
   read(read: DocumentRead): void;
+  declare(answer: Promise<void>): void;
   assertOpen(what: string): void;
 }
 interface DocumentHost {
   readonly service: string;
   readonly store: Store;
-  ensureDocuments(type: DocumentType<unknown>): void | Promise<void>;
+  readonly documentTypes: DocumentTypes;
 }
 
 type Doc = Readonly<Record<string, unknown>>;
@@ -82,7 +84,7 @@ export class HandlerDocuments {
   async find(where: Doc, options: FindOptions = {}): Promise<readonly unknown[]> {
     this.#context.assertOpen("documents.find");
     const conditions = blameEvent(() => findConditions(this.#declaration, where));
-    await this.#host.ensureDocuments(this.#type);
+    await this.#host.documentTypes.ensure(this.#type);
     return findDocuments(this.#host.store, this.#host.service, conditions, options);
   }
 
@@ -92,7 +94,8 @@ export class HandlerDocuments {
 
   #write(write: DocumentWrite): void {
     // A type's first write declares it; before that no document of it can be stored, so reads need not wait for it.
-    void this.#host.ensureDocuments(this.#type);
+    const answer = this.#host.documentTypes.ensure(this.#type);
+    if (answer !== undefined) this.#context.declare(answer);
     const { effects } = this.#context;
     if (effects.documents === undefined) {
       effects.documents = [write];

@@ -1,4 +1,3 @@
-import { type DocumentType, documentDeclaration } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { partitionOf } from "../log/murmur2.js";
@@ -7,7 +6,7 @@ import type { LaneHead } from "../store/store.js";
 import type { Effects, LaneEntry, Outcome, Position } from "../store/unit.js";
 import { commandEffects } from "./command-result.js";
 import { type ContextHost, HandlerContext } from "./context.js";
-import { documentTypeShape } from "./documents.js";
+import { DocumentTypes } from "./document-types.js";
 import { FailedRuns } from "./failed-runs.js";
 import type { PartitionFeed } from "./feed.js";
 import { invoke } from "./invoke.js";
@@ -61,7 +60,6 @@ export class Runs implements RunOwner {
   readonly #watch: Watch;
   readonly #failures: FailedRuns;
   readonly #slow: SlowHandlers;
-  readonly #documents = new Map<DocumentType<unknown>, void | Promise<void>>();
   #inFlight = 0;
   #queued = 0;
   #ended: () => void = () => {};
@@ -117,7 +115,7 @@ export class Runs implements RunOwner {
       store: engine.store,
       clock,
       logger: host.logger,
-      ensureDocuments: (type) => this.#ensureDocuments(type),
+      documentTypes: new DocumentTypes(engine.store, plan.service),
     };
   }
 
@@ -292,10 +290,19 @@ export class Runs implements RunOwner {
     else this.#finish(run, context, value, error, failed);
   }
 
+  /** A remote store must know the types of the documents before they are stored. */
+  #declared(run: Run, context: HandlerContext, value: unknown): void {
+    context.declared().then(
+      () => this.#finish(run, context, value, undefined, false),
+      (error) => this.#finish(run, context, undefined, error, true),
+    );
+  }
+
   /** An error of the engine in here is nobody's to catch: it halts the consumer, not the process. */
   #finish(run: Run, context: HandlerContext, value: unknown, error: unknown, failed: boolean): void {
     try {
       if (failed) this.#failures.failed(run, error);
+      else if (context.declaring.length > 0) this.#declared(run, context, value);
       else if (run.subscription.contract.kind === "command")
         this.#commit(run, commandEffects(run.record, context.effects, value));
       else this.#commit(run, context.effects);
@@ -451,14 +458,6 @@ export class Runs implements RunOwner {
     context?.abort(reason);
     context?.close();
     if (this.#watch.size === 0) this.#ended();
-  }
-
-  #ensureDocuments(type: DocumentType<unknown>): void | Promise<void> {
-    if (this.#documents.has(type)) return this.#documents.get(type);
-    const shape = documentTypeShape(documentDeclaration(type), this.#plan.service);
-    const done = this.#host.engine.store.ensureDocumentType(shape);
-    this.#documents.set(type, done);
-    return done;
   }
 }
 
