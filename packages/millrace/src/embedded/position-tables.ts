@@ -120,7 +120,9 @@ export class PositionTables {
     const held: Position[] = [];
     const surplus: Position[] = [];
     const rows = this.#rows(consumer);
-    for (const { topic } of known.topics) {
+    for (const { topic, types } of known.topics) {
+      // Left, and remembered in case it is heard again.
+      if (types.length === 0) continue;
       const of = rows.filter(({ position }) => position.topic === topic);
       const mine = of.filter(({ owner }) => owner === member);
       const free = of.filter(({ owner }) => owner !== member && (owner === "" || !leases.alive(owner)));
