@@ -58,6 +58,11 @@ export class Calls {
     }
   }
 
+  /** This process still owns the file, but has it written elsewhere from now on: calls wait until that is connected. */
+  moveOut(): void {
+    this.#door = undefined;
+  }
+
   /** What was not answered never will be. */
   close(failure: Failure): void {
     for (const { reject } of this.#open.values()) reject(failure);

@@ -2,51 +2,28 @@ import { join } from "node:path";
 import type { Change, EngineContext, OpenEngine } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
 import type { Cancel } from "../runtime/clock.js";
-import { uuidv7 } from "../runtime/ids.js";
 import type { OperationResult } from "../store/unit.js";
 import { Calls, type MemberWire } from "./attached.js";
 import { backup } from "./backup.js";
-import { type Bell, Core } from "./core.js";
+import { Core } from "./core.js";
+import { Ears } from "./ears.js";
 import { fileFailure } from "./errors.js";
-import { prepareFile } from "./format.js";
+import { prepareFile, probeFlush } from "./format.js";
+import { type Host, startHost } from "./host.js";
 import { createInspect } from "./inspect.js";
 import { aliveEveryMs, type FarBell } from "./members.js";
-import { makePrivate, memberName, type Ownership, ownerOf, takeOwnership } from "./owner.js";
+import { makePrivate, type Ownership, takeOwnership } from "./owner.js";
 import { attachedSide, type FileSide, ownerSide } from "./sides.js";
-import { joinOwner, type Listening, listenFor } from "./socket.js";
+import { greet, type Joining, joinOwner, type Listening, listenFor } from "./socket.js";
 import { type Database, openDatabase } from "./sqlite.js";
 import { storeOn } from "./store.js";
 
-/** An engine that keeps nothing. */
-export function openMemory(context: EngineContext): OpenEngine {
-  const database = openDatabase(":memory:");
-  const prepared = prepareFile(database, ":memory:", context.clock.now());
-  const opened = new OpenEmbedded({ dir: undefined, reader: database, member: "1/memory", context });
-  opened.own(new Core({ file: ":memory:", database, reader: database, prepared, context }), undefined);
-  return opened;
-}
+/** Where a flush takes longer, writing has a thread of its own from the start. */
+const flushMsMax = 0.5;
+/** How long to wait before trying to join the next owner, or to become it. */
+export const retryMs = { first: 10, max: 500 };
 
-const attachWithinMs = 10_000;
-const retryMs = { first: 10, max: 500 };
-
-/** The file in `dir`, as its owner when it has none, else beside the owner. */
-export async function openShared(dir: string, context: EngineContext): Promise<OpenEngine> {
-  const member = memberName(uuidv7(context.random).next(context.clock.now()));
-  const opened = new OpenEmbedded({ dir, reader: undefined, member, context });
-  const until = context.clock.monotonic() + attachWithinMs;
-  for (let waitMs = retryMs.first; ; waitMs = Math.min(waitMs * 2, retryMs.max)) {
-    if (await opened.stand()) return opened;
-    if (context.clock.monotonic() >= until) break;
-    await new Promise<void>((done) => context.clock.after(waitMs, done));
-  }
-  throw new Failure(
-    "STORE_OWNED",
-    `${dir} is in use by ${ownerOf(dir)}, which does not answer: it is stopped, hangs, or runs another version. Let it go on or end it, or give this process another folder`,
-    { details: { dir } },
-  );
-}
-
-interface EmbeddedParts {
+export interface EmbeddedParts {
   /** Undefined in memory. */
   readonly dir: string | undefined;
   /** The one connection of an engine in memory. */
@@ -56,7 +33,7 @@ interface EmbeddedParts {
 }
 
 /** The engine of one process. Which side of the file it stands on may change while it runs. */
-class OpenEmbedded implements OpenEngine {
+export class OpenEmbedded implements OpenEngine {
   readonly store = storeOn(() => this.#live);
   readonly log: OpenEngine["log"] = {
     read: (request) => this.#live.log.read(request),
@@ -74,9 +51,7 @@ class OpenEmbedded implements OpenEngine {
   };
   readonly #parts: EmbeddedParts;
   readonly #calls = new Calls();
-  readonly #appended = new Set<(topics: readonly string[]) => void>();
-  readonly #handled = new Set<(results: readonly OperationResult[]) => void>();
-  readonly #changed = new Set<(change: Change) => void>();
+  readonly #ears = new Ears();
   #reader: Database | undefined;
   #inspect: OpenEngine["inspect"] | undefined;
   #side: FileSide | undefined;
@@ -86,11 +61,20 @@ class OpenEmbedded implements OpenEngine {
   #wire: MemberWire | undefined;
   #cancelAlive: Cancel = () => {};
   #cancelRetry: Cancel = () => {};
+  #host: Host | undefined;
   #closing = false;
+  readonly #joining: Joining;
 
   constructor(parts: EmbeddedParts) {
     this.#parts = parts;
     this.#reader = parts.reader;
+    this.#joining = {
+      member: parts.member,
+      clock: parts.context.clock,
+      answered: (message) => this.#calls.answered(message),
+      rang: (bell) => this.#farBell(bell),
+      ended: () => this.#lost(),
+    };
   }
 
   get #live(): FileSide {
@@ -110,25 +94,23 @@ class OpenEmbedded implements OpenEngine {
   /** Tries to become the owner, else to join it. False when neither can be done just now. */
   async stand(): Promise<boolean> {
     const { dir, member } = this.#parts;
-    const ownership = takeOwnership(dir as string, member);
-    if (ownership === undefined) return await this.#join(dir as string);
-    await this.#takeOver(dir as string, ownership);
+    if (dir === undefined) return false;
+    this.#ownership ??= takeOwnership(dir, member);
+    if (this.#ownership === undefined) return this.#attach(await joinOwner(dir, this.#joining));
+    await this.#takeOver(dir, this.#ownership);
     return true;
   }
 
   onAppended(heard: (topics: readonly string[]) => void): () => void {
-    this.#appended.add(heard);
-    return () => this.#appended.delete(heard);
+    return this.#ears.appended.add(heard);
   }
 
   onHandled(heard: (results: readonly OperationResult[]) => void): () => void {
-    this.#handled.add(heard);
-    return () => this.#handled.delete(heard);
+    return this.#ears.handled.add(heard);
   }
 
   onChanged(heard: (change: Change) => void): () => void {
-    this.#changed.add(heard);
-    return () => this.#changed.delete(heard);
+    return this.#ears.changed.add(heard);
   }
 
   async backup(file: string): Promise<void> {
@@ -148,6 +130,7 @@ class OpenEmbedded implements OpenEngine {
     const core = this.#core;
     const reader = this.#reader;
     try {
+      await this.#host?.close();
       core?.leave(this.#parts.member);
       if (reader !== undefined && reader !== this.#parts.reader) reader.close();
       await core?.close();
@@ -158,11 +141,10 @@ class OpenEmbedded implements OpenEngine {
   }
 
   /** This process writes from now on. */
-  own(core: Core, ownership: Ownership | undefined): void {
+  own(core: Core): void {
     const { member } = this.#parts;
     this.#core = core;
-    this.#ownership = ownership;
-    core.onBell((bell, origin) => this.#heard(bell, origin !== member));
+    core.onBell((bell, origin) => this.#ears.hear(bell, origin !== member));
     core.leases.heard(member, Number.POSITIVE_INFINITY);
     this.#side = ownerSide({ core, reader: this.#reading(), member });
   }
@@ -180,38 +162,65 @@ class OpenEmbedded implements OpenEngine {
       makePrivate(dir, file);
       database = openDatabase(file);
       const prepared = prepareFile(database, file, context.clock.now());
+      if (probeFlush(database, () => context.clock.monotonic()) >= flushMsMax) {
+        database.close();
+        await this.#startHost(dir, ownership);
+        return;
+      }
       const core = new Core({ file, database, reader: this.#reading(), prepared, context });
-      this.own(core, ownership);
       core.bury(ownership.before);
-      this.#listening = await this.#listen(dir, core);
+      this.own(core);
+      this.#listening = await this.#listen(dir, ownership);
       await this.#calls.settle(core.door(member));
     } catch (error) {
       if (database?.isOpen === true) database.close();
+      this.#ownership = undefined;
       ownership.release();
       throw fileFailure(error);
     }
   }
 
   /** Alone is better than not at all: where no socket can be made, this process works, and others are refused. */
-  async #listen(dir: string, core: Core): Promise<Listening | undefined> {
-    const { context } = this.#parts;
+  async #listen(dir: string, ownership: Ownership): Promise<Listening | undefined> {
+    const { logger } = this.#parts.context;
+    const admit = (wire: { close(): void }) => {
+      // Whoever came tries again at once.
+      wire.close();
+      this.#moveOut(dir, ownership).catch((error) => {
+        logger.error({ err: error }, "the writer of the file could not move into its own thread");
+        this.#lost();
+      });
+    };
     try {
-      return await listenFor(dir, core, context);
+      return await listenFor(dir, { admit }, logger);
     } catch (error) {
-      context.logger.warn({ err: error }, "other processes cannot take part in this file");
+      logger.warn({ err: error }, "other processes cannot take part in this file");
       return undefined;
     }
   }
 
-  async #join(dir: string): Promise<boolean> {
+  /** Others want to take part: what writes goes into a thread of its own, so that no handler of this one stops them. */
+  async #moveOut(dir: string, ownership: Ownership): Promise<void> {
+    const core = this.#core;
+    if (core === undefined || this.#closing) return;
+    this.#core = undefined;
+    this.#calls.moveOut();
+    this.#side = attachedSide(this.#reading(), this.#calls);
+    await this.#listening?.close();
+    this.#listening = undefined;
+    await core.close();
+    await this.#startHost(dir, ownership);
+  }
+
+  async #startHost(dir: string, { before }: Ownership): Promise<void> {
     const { context, member } = this.#parts;
-    const wire = await joinOwner(dir, {
-      member,
-      clock: context.clock,
-      answered: (message) => this.#calls.answered(message),
-      rang: (bell) => this.#farBell(bell),
-      ended: () => this.#lost(),
-    });
+    const file = join(dir, "millrace.db");
+    this.#host = await startHost({ dir, file, member, before }, context.logger);
+    this.#attach(await greet(this.#host.wire, this.#joining));
+  }
+
+  /** Whoever writes has let this process in. */
+  #attach(wire: MemberWire | undefined): boolean {
     if (wire === undefined) return false;
     const again = this.#side !== undefined;
     if (again) this.#side?.topics.refresh();
@@ -225,13 +234,14 @@ class OpenEmbedded implements OpenEngine {
   }
 
   #lookAgain(): void {
-    for (const heard of this.#appended) heard([...this.#live.topics.byName.keys()]);
-    for (const heard of this.#changed) heard({ leases: true, timers: true, amended: true });
+    const change = { leases: true, timers: true, amended: true };
+    this.#ears.hear({ topics: [...this.#live.topics.byName.keys()], change }, true);
   }
 
   /** The owner has gone: one of those that are left takes its place, the others join that one. */
   #lost(): void {
     this.#wire = undefined;
+    this.#host = undefined;
     this.#calls.disconnect();
     this.#cancelAlive();
     if (this.#closing) return;
@@ -259,7 +269,7 @@ class OpenEmbedded implements OpenEngine {
       const before = new Map([...this.#live.topics.byName].map(([name, { end }]) => [name, end]));
       this.#live.topics.refresh();
       const grown = [...this.#live.topics.byName].filter(([name, { end }]) => before.get(name) !== end);
-      if (grown.length > 0) this.#heard({ topics: grown.map(([name]) => name) }, false);
+      if (grown.length > 0) this.#ears.hear({ topics: grown.map(([name]) => name) }, false);
       this.#alive();
     });
   }
@@ -272,7 +282,7 @@ class OpenEmbedded implements OpenEngine {
       if (topic === undefined) topics.refresh();
       else topic.end = Math.max(topic.end, end);
     }
-    this.#heard(
+    this.#ears.hear(
       {
         ...(ends === undefined ? {} : { topics: ends.map(([name]) => name) }),
         ...(results === undefined ? {} : { results }),
@@ -280,11 +290,5 @@ class OpenEmbedded implements OpenEngine {
       },
       true,
     );
-  }
-
-  #heard({ topics, results, change }: Bell, byOthers: boolean): void {
-    if (topics !== undefined) for (const heard of this.#appended) heard(topics);
-    if (results !== undefined) for (const heard of this.#handled) heard(results);
-    if (change !== undefined && byOthers) for (const heard of this.#changed) heard(change);
   }
 }

@@ -1,11 +1,10 @@
 import { chmodSync, rmSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
-import type { EngineContext } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
+import type { Logger } from "../runtime/logger.js";
 import type { MemberWire } from "./attached.js";
-import type { Core } from "./core.js";
-import { type FarBell, Members } from "./members.js";
+import type { FarBell, Members } from "./members.js";
 import { socketOf } from "./owner.js";
 import { type FailureText, type FromOwner, failureOf, socketWire, type ToOwner, wireVersion } from "./wire.js";
 
@@ -15,9 +14,8 @@ export interface Listening {
 }
 
 /** Lets other processes of this user take part in the file. Only to be called by its owner. */
-export async function listenFor(dir: string, core: Core, { clock, logger }: EngineContext): Promise<Listening> {
+export async function listenFor(dir: string, members: Pick<Members, "admit">, logger: Logger): Promise<Listening> {
   const path = socketOf(dir);
-  const members = new Members(core, clock);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -38,7 +36,6 @@ export async function listenFor(dir: string, core: Core, { clock, logger }: Engi
   return {
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      members.close();
       for (const socket of sockets) socket.destroy();
       await closed;
     },
@@ -65,7 +62,11 @@ const welcomeWithinMs = 5_000;
 export async function joinOwner(dir: string, joining: Joining): Promise<MemberWire | undefined> {
   const socket = await connected(socketOf(dir));
   if (socket === undefined) return undefined;
-  const wire = socketWire<ToOwner, FromOwner>(socket);
+  return await greet(socketWire<ToOwner, FromOwner>(socket), joining);
+}
+
+/** Says hello over a connection, and waits to be let in. */
+export async function greet(wire: MemberWire, joining: Joining): Promise<MemberWire | undefined> {
   let joined = false;
   const said = await new Promise<FailureText | boolean>((resolve) => {
     const cancel = joining.clock.after(welcomeWithinMs, () => resolve(false));
@@ -88,7 +89,7 @@ export async function joinOwner(dir: string, joining: Joining): Promise<MemberWi
     wire.send({ type: "hello", wire: wireVersion, member: joining.member, pid: process.pid });
   });
   if (said === true) return wire;
-  socket.destroy();
+  wire.close();
   if (said === false) return undefined;
   throw failureOf(said);
 }

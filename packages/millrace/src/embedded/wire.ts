@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { deserialize, serialize } from "node:v8";
+import type { MessagePort } from "node:worker_threads";
 import { type FailureCode, failureCodes } from "../failure/codes.js";
 import { Failure, isFailure } from "../failure/failure.js";
 
@@ -97,5 +98,18 @@ export function socketWire<Out, In>(socket: Socket): Wire<Out, In> {
       socket.once("close", ended);
     },
     close: () => void socket.end(),
+  };
+}
+
+/** Messages between two threads. */
+export function portWire<Out, In>(port: MessagePort): Wire<Out, In> {
+  return {
+    send: (message) => port.postMessage(message),
+    listen(heard, ended) {
+      port.on("message", heard);
+      port.once("close", ended);
+      port.unref();
+    },
+    close: () => port.close(),
   };
 }
