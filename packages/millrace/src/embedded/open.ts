@@ -45,7 +45,7 @@ export class OpenEmbedded implements OpenEngine {
   };
   readonly operate: OpenEngine["operate"] = {
     edit: (entry, id, data, act) => this.#live.operate.edit(entry, id, data, act),
-    skip: (entry, act) => this.#live.operate.skip(entry, act),
+    skip: (entries, act) => this.#live.operate.skip(entries, act),
     redrive: (entries, act) => this.#live.operate.redrive(entries, act),
     forget: (consumer, act) => this.#live.operate.forget(consumer, act),
   };
