@@ -7,6 +7,7 @@ import { commandRoutes, type Routable, running } from "./command-routes.js";
 import { guard, isLoopback, loopbackHosts } from "./guard.js";
 import { healthRoutes } from "./health.js";
 import type { HttpOptions } from "./http.js";
+import { answerNotFound } from "./not-found.js";
 import { answerProblem } from "./problem.js";
 import { readRoutes } from "./route.js";
 import { closing, type Listening, listen } from "./server.js";
@@ -54,11 +55,9 @@ function serverRoutes(app: Routable, options: HttpOptions, state: { live: Runnin
   const hosts = options.allowedHosts ?? (isLoopback(host) ? loopbackHosts : undefined);
   const hono = new Hono();
   hono.onError((error, c) => answerProblem(c, error, state.live.logger));
-  hono.notFound((c) =>
-    answerProblem(c, new Failure("NOT_FOUND", "nothing answers to this method and path"), state.live.logger),
-  );
+  answerNotFound(hono, { text: "nothing answers to this path", logger: state.live.logger });
   hono.use(closing(state.stopping));
-  hono.use(guard({ hosts, origins: allowedOrigins }));
+  hono.use(guard({ hosts, origins: allowedOrigins, plain: options.behindProxy !== true }));
   if (allowedOrigins.length > 0) hono.use(crossOrigin(allowedOrigins));
   hono.route(
     "/",
