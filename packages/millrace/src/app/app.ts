@@ -26,9 +26,12 @@ export interface AppOptions {
 
 /** What a caller outside handlers may say of an event beside its data. */
 export interface PublishOptions {
-  /** An id of the caller's own. Publishing it again with the same content changes nothing. Default: a new UUIDv7. */
+  /**
+   * An id of the caller's own: 1 to 200 printable ASCII characters without spaces. Publishing it again with the same
+   * content changes nothing, with other content it fails with EVENT_ID_REUSED. Default: a new UUIDv7.
+   */
   readonly id?: string;
-  /** Who caused it, for the audit trail. No personal data. */
+  /** Who caused it, for the audit trail: 1 to 200 characters, none of them a control character. No personal data. */
   readonly actor?: string;
 }
 
@@ -46,7 +49,10 @@ export interface SendOptions extends PublishOptions {
   readonly waitFor?: "accepted" | "handled";
   /** How long to wait for "handled" (default "10s"); then the operation comes back as it is. */
   readonly timeout?: Duration;
-  /** The same key in the same scope is the same command: its operation is returned, nothing is sent again. */
+  /**
+   * The same key in the same scope is the same command: its operation is returned, nothing is sent again. Each is text of
+   * 1 to 1,000 characters.
+   */
   readonly idempotency?: { readonly scope: string; readonly key: string };
 }
 

@@ -14,6 +14,7 @@ import { type Clock, systemClock } from "../runtime/clock.js";
 import { durationMs } from "../runtime/duration.js";
 import { uuidv7 } from "../runtime/ids.js";
 import { type Logger, pinoLogger } from "../runtime/logger.js";
+import { checkOptions } from "../runtime/options.js";
 import { type Random, systemRandom } from "../runtime/random.js";
 import { serviceDeclaration } from "../service/declare.js";
 import type { ServiceDeclaration } from "../service/service.js";
@@ -141,6 +142,7 @@ class RunningApp implements App {
   }
 
   documents<Doc>(type: DocumentType<Doc>, options: { readonly service?: string } = {}): ReadDocuments<Doc> {
+    checkOptions(options, { service: true }, { where: "app.documents" });
     return readDocuments(this.#live().engine.store, this.#services, type, options.service);
   }
 

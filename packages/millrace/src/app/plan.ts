@@ -6,8 +6,23 @@ import { topicDeclaration } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
 import type { TopicShape } from "../log/log.js";
 import { durationMs } from "../runtime/duration.js";
-import type { Subscription as Declared, HandlerOptions, ServiceDeclaration } from "../service/service.js";
+import { checkOptions, type OptionNames } from "../runtime/options.js";
+import type { Subscription as Declared, HandlerOptions, RetryOptions, ServiceDeclaration } from "../service/service.js";
 
+const handlerOptions: OptionNames<HandlerOptions<AnyContract>> = {
+  emits: true,
+  timeout: true,
+  concurrency: true,
+  onPoison: true,
+  retry: true,
+  from: true,
+};
+const retryOptions: OptionNames<RetryOptions> = {
+  attemptsInPlace: true,
+  attemptsMax: true,
+  backoffFirst: true,
+  backoffMax: true,
+};
 const commandPartitions = 12;
 /** The source of events in a topic that no service of the app owns. */
 const outside = "outside";
@@ -193,6 +208,7 @@ class Planner {
         `${consumer} hears ${declaration.type}, but topic ${topic.name} is internal to ${owner}; publish a public event`,
       );
     const where = `${consumer}, ${declaration.type}`;
+    checkOptions(options, handlerOptions, { where });
     return {
       contract: declaration,
       topic: topic?.name ?? commandTopic(service),
@@ -214,6 +230,7 @@ function subscriptions(service: ServiceDeclaration): readonly Declared[] {
 }
 
 function retryPlan({ retry = {} }: HandlerOptions<AnyContract>, where: string) {
+  checkOptions(retry, retryOptions, { where: `${where}: retry` });
   return {
     attemptsInPlace: positive(retry.attemptsInPlace ?? 3, `${where}: retry.attemptsInPlace`),
     attemptsMax: positive(retry.attemptsMax ?? 8, `${where}: retry.attemptsMax`),

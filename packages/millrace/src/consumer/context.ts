@@ -6,6 +6,7 @@ import type { Clock } from "../runtime/clock.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import { deriveId } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
+import { checkOptions } from "../runtime/options.js";
 import type { Store } from "../store/store.js";
 import type { DocumentRead, Effects, SqlStatement } from "../store/unit.js";
 import { blameEvent } from "./blame.js";
@@ -66,6 +67,7 @@ export class HandlerContext implements Context<string> {
   }
 
   after(delay: Duration, message: Message<string, unknown>, options: { readonly name?: string } = {}): void {
+    checkOptions(options, { name: true }, { where: "ctx.after" });
     this.#open("after");
     this.#declared(message.type);
     const due = this.#host.clock.now() + blameEvent(() => durationMs(delay, "after: delay"));

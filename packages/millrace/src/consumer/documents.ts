@@ -1,5 +1,6 @@
 import type { DocumentDeclaration, DocumentType } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
+import { checkOptions } from "../runtime/options.js";
 import type { DocumentTypeShape, Store, StoredDocument } from "../store/store.js";
 import type { DocumentRead, DocumentWrite, Effects, IndexEntry } from "../store/unit.js";
 import { blameEvent } from "./blame.js";
@@ -190,6 +191,7 @@ export async function findDocuments(
   conditions: FindConditions,
   options: FindOptions,
 ): Promise<readonly unknown[]> {
+  checkOptions(options, { limit: true, after: true }, { where: `documents ${declaration.name}: find` });
   const { limit = 100 } = options;
   const { declaration, indexed, all } = conditions;
   const [field, value] = indexed;

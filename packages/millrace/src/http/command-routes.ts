@@ -5,6 +5,7 @@ import type { App, Running } from "../app/app.js";
 import { Failure } from "../failure/failure.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import { silentLogger } from "../runtime/logger.js";
+import { checkOptions, type OptionNames } from "../runtime/options.js";
 import type { Operation } from "../store/unit.js";
 import { readJson } from "./body.js";
 import { guard } from "./guard.js";
@@ -16,6 +17,14 @@ import { commandData, type Route, readRoutes } from "./route.js";
 
 /** How an app lets the parts around it see what runs inside. */
 export const running: unique symbol = Symbol("millrace running");
+
+const optionNames: OptionNames<CommandRouteOptions> = {
+  routes: true,
+  wait: true,
+  allowedHosts: true,
+  allowedOrigins: true,
+  title: true,
+};
 
 /** An app that commands can be routed to; `millrace()` makes it. */
 export interface Routable extends App {
@@ -45,6 +54,7 @@ export interface Routable extends App {
  * ```
  */
 export function commandRoutes(app: Routable, options: CommandRouteOptions): Hono {
+  checkOptions(options, optionNames, { where: "commandRoutes" });
   const routes = readRoutes(options.routes);
   const wait = options.wait ?? "10s";
   durationMs(wait, "http.wait");

@@ -7,6 +7,7 @@ import { type Routable, running } from "../http/command-routes.js";
 import { type HttpExtension, httpExtension } from "../http/extension.js";
 import type { HttpOptions } from "../http/http.js";
 import { durationMs } from "../runtime/duration.js";
+import { checkOptions, type OptionNames } from "../runtime/options.js";
 
 /** What an app is made of. */
 export interface MillraceOptions extends AppOptions {
@@ -18,6 +19,18 @@ export interface MillraceOptions extends AppOptions {
    */
   readonly admin?: boolean;
 }
+
+const optionNames: OptionNames<MillraceOptions> = {
+  services: true,
+  engine: true,
+  logger: true,
+  clock: true,
+  random: true,
+  drain: true,
+  signals: true,
+  http: true,
+  admin: true,
+};
 
 /** An app that can take commands over HTTP. */
 export interface MillraceApp extends Routable {
@@ -51,6 +64,7 @@ export interface MillraceApp extends Routable {
  * ```
  */
 export function millrace(options: MillraceOptions): MillraceApp {
+  checkOptions(options, optionNames, { where: "millrace" });
   const { http, admin, ...rest } = options;
   const engine = options.engine ?? embedded();
   const watched = new WatchedRunning();
