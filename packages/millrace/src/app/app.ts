@@ -120,7 +120,11 @@ export interface App {
   publish(events: readonly Message<EventName, unknown>[]): Promise<readonly Published[]>;
   send(command: Message<string, unknown>, options?: SendOptions): Promise<Operation>;
   documents<Doc>(type: DocumentType<Doc>, options?: { readonly service?: string }): ReadDocuments<Doc>;
-  /** Rows of a read-only query over SQL read models. */
+  /**
+   * Rows of a query over SQL read models. It only reads; handlers write, with `ctx.sql`.
+   *
+   * @throws {Failure} OPTION_INVALID when the statement would write; STATEMENT_FAILED when it cannot be compiled.
+   */
   query(strings: TemplateStringsArray, ...values: readonly SqlInput[]): Promise<readonly Record<string, unknown>[]>;
   /**
    * Resolves when every consumer has handled everything, no retry is waiting, and no timer is due. Dead letters, and what
