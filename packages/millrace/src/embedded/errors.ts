@@ -44,6 +44,11 @@ export function isBusy(error: unknown): boolean {
   return code === 5 || code === 6;
 }
 
+/** The file is something else than a database of SQLite. */
+export function isNoDatabase(error: unknown): boolean {
+  return primaryCode(error) === 26;
+}
+
 /** The statement would write, on a connection that may not. */
 export function isReadOnly(error: unknown): boolean {
   return primaryCode(error) === 8;
