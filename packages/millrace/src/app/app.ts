@@ -35,6 +35,12 @@ export interface PublishOptions {
   readonly actor?: string;
 }
 
+/** What a caller may say of many events that are published together. */
+export interface PublishManyOptions extends Pick<PublishOptions, "actor"> {
+  /** As {@link PublishOptions.id}, one for each event, in their order; undefined: a new UUIDv7. */
+  readonly ids?: readonly (string | undefined)[];
+}
+
 /** Where an event is stored: it is on disk. */
 export interface Published {
   readonly id: string;
@@ -116,9 +122,13 @@ export interface App {
   stop(): Promise<void>;
   /** Resolves when the event is on disk. */
   publish(event: Message<EventName, unknown>, options?: PublishOptions): Promise<Published>;
-  /** Many events in one commit: all or none. */
-  publish(events: readonly Message<EventName, unknown>[]): Promise<readonly Published[]>;
+  /** Many events in one commit: all or none. Those whose ids are stored already answer with their first place. */
+  publish(events: readonly Message<EventName, unknown>[], options?: PublishManyOptions): Promise<readonly Published[]>;
   send(command: Message<string, unknown>, options?: SendOptions): Promise<Operation>;
+  /**
+   * Documents of a service of this app, without `service` of the one that keeps the type. Reading them fails with
+   * OPTION_INVALID when two services of the app do, or only services that are not in the app.
+   */
   documents<Doc>(type: DocumentType<Doc>, options?: { readonly service?: string }): ReadDocuments<Doc>;
   /**
    * Rows of a query over SQL read models. It only reads; handlers write, with `ctx.sql`.

@@ -24,6 +24,7 @@ import type {
   AppOptions,
   Extension,
   Published,
+  PublishManyOptions,
   PublishOptions,
   ReadDocuments,
   Running,
@@ -124,14 +125,14 @@ class RunningApp implements App {
   }
 
   publish(event: Message<EventName, unknown>, options?: PublishOptions): Promise<Published>;
-  publish(events: readonly Message<EventName, unknown>[]): Promise<readonly Published[]>;
+  publish(events: readonly Message<EventName, unknown>[], options?: PublishManyOptions): Promise<readonly Published[]>;
   publish(
     events: Message<EventName, unknown> | readonly Message<EventName, unknown>[],
-    options?: PublishOptions,
+    options?: PublishOptions & PublishManyOptions,
   ): Promise<Published | readonly Published[]> {
     try {
       const { publisher } = this.#live();
-      return isList(events) ? publisher.publishAll(events) : publisher.publish(events, options);
+      return isList(events) ? publisher.publishAll(events, options) : publisher.publish(events, options);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -10,7 +10,7 @@ import { durationMs } from "../runtime/duration.js";
 import type { Ids } from "../runtime/ids.js";
 import { checkOptions, checkText, type OptionNames } from "../runtime/options.js";
 import type { NewOperation, Operation, Outcome, Unit } from "../store/unit.js";
-import type { Published, PublishOptions, SendOptions } from "./app.js";
+import type { Published, PublishManyOptions, PublishOptions, SendOptions } from "./app.js";
 
 export interface PublisherHost {
   readonly engine: OpenEngine;
@@ -41,6 +41,7 @@ class Publishing implements Pending {
   }
 }
 const publishOptions: OptionNames<PublishOptions> = { id: true, actor: true };
+const publishManyOptions: OptionNames<PublishManyOptions> = { ids: true, actor: true };
 const sendOptions: OptionNames<SendOptions> = { ...publishOptions, waitFor: true, timeout: true, idempotency: true };
 const publishClaim = { type: "publish" } as const;
 const noReads: readonly never[] = [];
@@ -67,8 +68,20 @@ export class Publisher {
     });
   }
 
-  async publishAll(events: readonly Message<EventName, unknown>[]): Promise<readonly Published[]> {
-    const records = events.map((event) => this.#root(event));
+  async publishAll(
+    events: readonly Message<EventName, unknown>[],
+    options: PublishManyOptions = {},
+  ): Promise<readonly Published[]> {
+    checkOptions(options, publishManyOptions, { where: "publish of many" });
+    const { ids, ...rest } = options;
+    if (ids !== undefined && (!Array.isArray(ids) || ids.length !== events.length))
+      throw new Failure("OPTION_INVALID", "publish of many: ids is a list with one id, or undefined, for each event", {
+        details: { option: "ids" },
+      });
+    const records = events.map((event, index) => {
+      const id = ids?.[index];
+      return this.#root(event, id === undefined ? rest : { ...rest, id });
+    });
     const outcome = await this.#commit({ claim: publishClaim, reads: noReads, effects: { records }, lane: undefined });
     if (outcome.type === "failed") throw outcome.error;
     return records.map(published);
