@@ -12,6 +12,7 @@ import type { DocumentRead, Effects, SqlStatement } from "../store/unit.js";
 import { blameEvent } from "./blame.js";
 import type { DocumentTypes } from "./document-types.js";
 import { HandlerDocuments } from "./documents.js";
+import { guardSignal } from "./guarded-signal.js";
 import type { Context, Documents, SqlEffect, SqlInput } from "./handler.js";
 import { inheritedHeaders, type Origin, type Routes, recordOf } from "./outgoing.js";
 import type { Seeds } from "./plan.js";
@@ -108,7 +109,10 @@ export class HandlerContext implements Context<string> {
   }
 
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      guardSignal(this.#abort.signal, (error) => this.log.error({ err: error }, "a listener of ctx.signal failed"));
+    }
     return this.#abort.signal;
   }
 
@@ -163,8 +167,9 @@ export class HandlerContext implements Context<string> {
   }
 
   abort(reason: Failure): void {
-    this.#abort ??= new AbortController();
-    this.#abort.abort(reason);
+    // Whoever asks for the signal later finds it aborted.
+    void this.signal;
+    this.#abort?.abort(reason);
   }
 
   #emit(message: Message<string, unknown>, what: "publish" | "send"): void {
