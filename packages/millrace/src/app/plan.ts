@@ -4,7 +4,7 @@ import { type AnyContract, contractDeclaration } from "../contract/contract.js";
 import type { ContractDeclaration, TopicDeclaration } from "../contract/declaration.js";
 import { topicDeclaration } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
-import type { TopicShape } from "../log/log.js";
+import { outside, type TopicShape } from "../log/log.js";
 import { durationMs } from "../runtime/duration.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
 import type { Subscription as Declared, HandlerOptions, RetryOptions, ServiceDeclaration } from "../service/service.js";
@@ -24,8 +24,6 @@ const retryOptions: OptionNames<RetryOptions> = {
   backoffMax: true,
 };
 const commandPartitions = 12;
-/** The source of events in a topic that no service of the app owns. */
-const outside = "outside";
 
 /** Everything the declarations say, checked against each other before anything runs. */
 export interface AppPlan {
