@@ -191,9 +191,9 @@ export async function findDocuments(
   conditions: FindConditions,
   options: FindOptions,
 ): Promise<readonly unknown[]> {
-  checkOptions(options, { limit: true, after: true }, { where: `documents ${declaration.name}: find` });
   const { limit = 100 } = options;
   const { declaration, indexed, all } = conditions;
+  checkOptions(options, { limit: true, after: true }, { where: `documents ${declaration.name}: find` });
   const [field, value] = indexed;
   const found: unknown[] = [];
   for (let after = options.after; found.length < limit; ) {
