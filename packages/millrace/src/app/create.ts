@@ -2,7 +2,7 @@ import { Committer } from "../consumer/committer.js";
 import { Consumer } from "../consumer/consumer.js";
 import type { SqlInput } from "../consumer/handler.js";
 import type { ConsumerHost } from "../consumer/plan.js";
-import { Schedule } from "../consumer/schedules.js";
+import type { Schedule } from "../consumer/schedules.js";
 import { sqlQuery } from "../consumer/statement.js";
 import { Timers } from "../consumer/timers.js";
 import type { EventName, Message } from "../contract/contract.js";
@@ -35,6 +35,7 @@ import { type AppPlan, planApp } from "./plan.js";
 import { Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
 import { Rest } from "./rest.js";
+import { schedulesOf } from "./schedules.js";
 
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
 export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
@@ -181,22 +182,7 @@ class RunningApp implements App {
     };
     const consumers = this.#plan.consumers.map((plan) => new Consumer(plan, host));
     const timers = new Timers(host);
-    const schedules = this.#services.flatMap((service) =>
-      service.schedules.map(
-        ({ name, options, make }) =>
-          new Schedule(
-            {
-              service: service.name,
-              name,
-              cron: options.cron,
-              timezone: options.timezone ?? "UTC",
-              missed: options.missed ?? "last",
-              make,
-            },
-            host,
-          ),
-      ),
-    );
+    const schedules = schedulesOf(this.#services, host);
     committer.onTimers = () => void timers.arm();
     const publisher = new Publisher({
       engine,
