@@ -8,6 +8,8 @@ export const benchmarks = {
   checkout: async () => (await import("./checkout.js")).checkout,
   replay: async () => (await import("./replay.js")).replay,
   "hot-key": async () => (await import("./hot-key.js")).hotKey,
+  visible: async () => (await import("./visible.js")).visibleBenchmark,
+  scale: async () => (await import("./scale.js")).scale,
   start: async () => (await import("./start.js")).start,
 } as const satisfies Readonly<Record<string, () => Promise<Benchmark>>>;
 
