@@ -33,6 +33,7 @@ import { type AppPlan, planApp } from "./plan.js";
 import { Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
 import { Rest } from "./rest.js";
+import { startConsumers } from "./start-consumers.js";
 
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
 export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
@@ -104,7 +105,7 @@ class RunningApp implements App {
       await this.#open(parts);
       if (this.#options.signals !== false)
         for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, this.#onSignal);
-      for (const consumer of parts.consumers) consumer.start();
+      startConsumers(parts.consumers);
       await parts.timers.arm();
       const running = this.#running(parts);
       for (const extension of this.#extensions) {
@@ -259,9 +260,19 @@ class RunningApp implements App {
       for (const schedule of schedules) schedule.close();
       await Promise.all(consumers.map((consumer) => consumer.drain(this.#drainMs)));
       await committer.close(this.#drainMs);
+      await this.#release(consumers);
       publisher.close();
       rest.close();
       await engine.close();
+    }
+  }
+
+  /** What cannot be given back counts as taken from a process that died: at worst, events run one at a time for a while. */
+  async #release(consumers: readonly Consumer[]): Promise<void> {
+    try {
+      for (const consumer of consumers) await consumer.release();
+    } catch (error) {
+      this.#logger.warn({ err: error }, "the partitions could not be given back; the next start takes them over");
     }
   }
 

@@ -1,9 +1,11 @@
 import { Failure, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { Amendments } from "./amendments.js";
+import { Circuit } from "./circuit.js";
 import type { PartitionFeed } from "./feed.js";
 import { Fetcher } from "./fetcher.js";
 import type { ConsumerHost, ConsumerPlan } from "./plan.js";
+import { Recovery, suspectsOf } from "./recovery.js";
 import { register } from "./registration.js";
 import { Runs } from "./runs.js";
 
@@ -18,11 +20,16 @@ export class Consumer {
   progressAt: number;
   /** Told when there is nothing left to do. */
   onResting: () => void = () => {};
+  /** Told when its events need not run one at a time any more. */
+  onCalm: () => void = () => {};
   readonly #plan: ConsumerPlan;
   readonly #host: ConsumerHost;
   readonly #fetcher: Fetcher;
   readonly #runs: Runs;
   readonly #amendments = new Amendments();
+  readonly #circuit: Circuit;
+  #recovery: Recovery | undefined;
+  #started = false;
   #woken = false;
 
   constructor(plan: ConsumerPlan, host: ConsumerHost) {
@@ -34,8 +41,9 @@ export class Consumer {
     const progressed = () => {
       this.progressAt = host.clock.now();
     };
-    this.#runs = new Runs({ plan, host, wake, stop, progressed });
-    const { engine, committer, clock } = host;
+    const { engine, committer, clock, logger } = host;
+    this.#circuit = new Circuit({ consumer: plan.name, clock, logger, wake });
+    this.#runs = new Runs({ plan, host, circuit: this.#circuit, wake, stop, progressed });
     const take = (partition: PartitionFeed, record: LogRecord) => this.#take(partition, record);
     const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
@@ -61,10 +69,52 @@ export class Consumer {
       positions,
     );
     await this.#amendments.load(engine.store, this.name);
+    await this.#recover();
     await this.#runs.open(this.#fetcher.home);
   }
 
+  async #recover(): Promise<void> {
+    const { engine, logger } = this.#host;
+    const { alone, lanes } = this.#runs;
+    const { home, partitions } = this.#fetcher;
+    const suspects = await suspectsOf({ plan: this.#plan, host: this.#host, home, partitions });
+    if (suspects === undefined) return;
+    const calmed = () => {
+      alone.active = false;
+      this.onCalm();
+      this.#wake();
+    };
+    const recovery = new Recovery(
+      {
+        consumer: this.name,
+        store: engine.store,
+        logger,
+        lanes,
+        partitions,
+        announced: () => alone.announced,
+        calmed,
+        stop: (error) => this.stop(error),
+      },
+      suspects,
+    );
+    alone.active = recovery.alone;
+    alone.onSlow = () => recovery.calm();
+    this.#recovery = recovery;
+  }
+
+  /** Its events run one at a time, so that it shows which of them kills the process: nothing else should run meanwhile. */
+  get careful(): boolean {
+    return this.state === "running" && this.#runs.alone.active;
+  }
+
+  /** Gives its partitions back: whoever takes them next takes them from nobody. */
+  async release(): Promise<void> {
+    await this.#host.engine.store.release(this.#fetcher.partitions.map((partition) => partition.position));
+  }
+
+  /** Nothing runs before; also what is appended meanwhile waits. */
   start(): void {
+    this.#started = true;
     this.#wake();
   }
 
@@ -91,6 +141,8 @@ export class Consumer {
   /** Stops starting runs; resolves when those under way have ended, or were aborted after `drainMs`. */
   async drain(drainMs: number): Promise<void> {
     if (this.state === "running") this.state = "draining";
+    this.#circuit.close();
+    this.onCalm();
     await this.#runs.drain(drainMs);
     this.pass();
   }
@@ -106,11 +158,12 @@ export class Consumer {
       { consumer: this.name, code: this.failure.code, err: error },
       `${this.name} stopped: ${this.failure.message}`,
     );
+    this.onCalm();
     this.onResting();
   }
 
   #wake(): void {
-    if (this.#woken || this.state !== "running") return;
+    if (this.#woken || !this.#started || this.state !== "running") return;
     this.#woken = true;
     queueMicrotask(() => {
       this.#woken = false;
@@ -128,6 +181,7 @@ export class Consumer {
     this.#runs.startReady();
     if (this.#runs.hungry) this.#fetcher.next();
     this.#runs.startReady();
+    if (this.#recovery?.look() === true) this.#recovery = undefined;
     if (this.resting) {
       this.progressAt = this.#host.clock.now();
       this.onResting();

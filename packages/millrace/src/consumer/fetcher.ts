@@ -57,6 +57,10 @@ export class Fetcher {
     return home?.partitions.map((partition) => partition.position) ?? [];
   }
 
+  get partitions(): readonly PartitionFeed[] {
+    return this.#feeds.flatMap((feed) => feed.partitions);
+  }
+
   get atEnd(): boolean {
     return this.#feeds.every((feed) => feed.atEnd && !feed.reading);
   }

@@ -17,6 +17,11 @@ export function decide(error: unknown, attempt: number, parked: boolean, retry: 
   return !parked && attempt < retry.attemptsInPlace ? "in-place" : "park";
 }
 
+/** A failure that brings the event nearer to being a dead letter: not one that waits, and not one that is final anyway. */
+export function countsAsAttempt(error: unknown): boolean {
+  return verdictOf(error) === "retry" && !waits(error);
+}
+
 function waits(error: unknown): boolean {
   return isFailure(error) && waiting.has(error.code);
 }

@@ -1,6 +1,6 @@
 import { describeError, fingerprintOf, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
-import type { Claim, DocumentRead, EntryFailure, Outcome, Unit } from "../store/unit.js";
+import type { Claim, DocumentRead, EntryFailure, LaneEntry, Outcome, Position, Unit } from "../store/unit.js";
 import type { Pending } from "./committer.js";
 import type { HandlerContext } from "./context.js";
 import type { PartitionFeed } from "./feed.js";
@@ -10,6 +10,14 @@ import type { Subscription } from "./plan.js";
 /** What a run tells its consumer. */
 export interface RunOwner {
   settled(run: Run, outcome: Outcome): void;
+}
+
+/** A lane entry, and what it runs as. */
+interface Waiting {
+  readonly lane: Lane;
+  readonly subscription: Subscription;
+  readonly entry: LaneEntry;
+  readonly position: Position;
 }
 
 /** One event in one consumer, from dispatch to acknowledgement, over all its attempts in this process. */
@@ -28,6 +36,10 @@ export class Run implements Pending {
   /** What to do once it has moved, if the handler ended meanwhile. */
   afterMove: (() => void) | undefined;
   startedAt = 0;
+  /** Takes the answer to a commit before the handler's, in place of the owner. */
+  before: ((outcome: Outcome) => void) | undefined;
+  /** How many processes have died while nothing but this event ran. */
+  died = 0;
   /** The partition it was taken from; undefined when it runs from an entry. */
   partition: PartitionFeed | undefined;
   reads: readonly DocumentRead[] = [];
@@ -47,13 +59,35 @@ export class Run implements Pending {
     this.attempt = attempt;
   }
 
+  /** The run of an event that waits in its lane. */
+  static ofEntry(owner: RunOwner, { lane, subscription, entry, position }: Waiting): Run {
+    const { record, since, attempt, redrives, failure } = entry;
+    const claim: Claim = { type: "lane-entry", position, entry: entry.entry, attempt };
+    const run = new Run(owner, lane, subscription, record, since, claim, attempt + 1, redrives);
+    run.died = attempt === 0 ? 0 : (failure?.crashes ?? 0);
+    return run;
+  }
+
   /** True when it runs from a lane entry rather than from its partition. */
   get parked(): boolean {
     return this.claim.type === "lane-entry";
   }
 
+  /** Its commit is not about its effects: it makes a lane entry of the event, or changes the entry. */
+  get setAside(): boolean {
+    return this.unit.effects.entry !== undefined || this.unit.effects.change !== undefined;
+  }
+
+  /** The pass over the partition that it belongs to. */
+  get generation(): number {
+    return this.claim.type === "record" || this.claim.type === "lane-entry" ? this.claim.position.generation : 1;
+  }
+
   settled(outcome: Outcome): void {
-    this.owner.settled(this, outcome);
+    const { before } = this;
+    this.before = undefined;
+    if (before === undefined) this.owner.settled(this, outcome);
+    else before(outcome);
   }
 }
 
@@ -66,4 +100,9 @@ export function entryFailure(error: unknown, at: number): EntryFailure {
     fingerprint: fingerprintOf(error),
     at,
   };
+}
+
+/** What the signal of an acknowledged run says. */
+export function handledFields(consumer: string, { record, attempt }: Run, outcome: Outcome): object {
+  return { consumer, event: record.id, attempt, outcome: outcome.type };
 }

@@ -1,13 +1,14 @@
-import { type DocumentType, documentDeclaration } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { partitionOf } from "../log/murmur2.js";
 import { signal } from "../runtime/signals.js";
 import type { LaneHead } from "../store/store.js";
 import type { Effects, LaneEntry, Outcome, Position } from "../store/unit.js";
+import { Alone } from "./alone.js";
+import type { Circuit } from "./circuit.js";
 import { commandEffects } from "./command-result.js";
 import { type ContextHost, HandlerContext } from "./context.js";
-import { documentTypeShape } from "./documents.js";
+import { declaresDocuments } from "./document-types.js";
 import { FailedRuns } from "./failed-runs.js";
 import type { PartitionFeed } from "./feed.js";
 import { invoke } from "./invoke.js";
@@ -15,7 +16,7 @@ import type { Lane } from "./lane.js";
 import { Lanes } from "./lanes.js";
 import { type ConsumerHost, type ConsumerPlan, Seeds, type Subscription } from "./plan.js";
 import { receive } from "./received.js";
-import { Run, type RunOwner } from "./run.js";
+import { handledFields, Run, type RunOwner } from "./run.js";
 import { SlowHandlers } from "./slow-handlers.js";
 import { Watch } from "./watch.js";
 
@@ -39,6 +40,7 @@ interface Slot {
 export interface RunsHost {
   readonly plan: ConsumerPlan;
   readonly host: ConsumerHost;
+  readonly circuit: Circuit;
   wake(): void;
   /** Something was committed. */
   progressed(): void;
@@ -48,6 +50,7 @@ export interface RunsHost {
 /** The runs of one consumer, from dispatch to acknowledgement: a lane's head to its handler, its effects to the commit. */
 export class Runs implements RunOwner {
   readonly lanes: Lanes;
+  readonly alone: Alone;
   readonly #plan: ConsumerPlan;
   readonly #host: ConsumerHost;
   readonly #consumer: RunsHost;
@@ -56,7 +59,6 @@ export class Runs implements RunOwner {
   readonly #watch: Watch;
   readonly #failures: FailedRuns;
   readonly #slow: SlowHandlers;
-  readonly #documents = new Map<DocumentType<unknown>, void | Promise<void>>();
   #home: readonly Position[] = [];
   #inFlight = 0;
   #queued = 0;
@@ -76,6 +78,7 @@ export class Runs implements RunOwner {
       store: engine.store,
       clock,
       jitter: host.jitter,
+      circuit: consumer.circuit,
       commit,
       homeOf: (lane) => this.#homeOf(lane),
       release: (run) => this.#release(run),
@@ -91,6 +94,16 @@ export class Runs implements RunOwner {
       timedOut: (run, failure) => this.#handled(run, run.context, undefined, failure, true),
       left: (run) => this.#left(run),
       join: (lane) => this.lanes.join(lane),
+      stop,
+    });
+    this.alone = new Alone({
+      consumer: plan.name,
+      store: engine.store,
+      clock,
+      committer: host.committer,
+      commit,
+      entryOf: (run, change) => this.#failures.entryOf(run, change),
+      left: (run) => this.#left(run),
       stop,
     });
     this.lanes = new Lanes({
@@ -111,7 +124,7 @@ export class Runs implements RunOwner {
       store: engine.store,
       clock,
       logger: host.logger,
-      ensureDocuments: (type) => this.#ensureDocuments(type),
+      ensureDocuments: declaresDocuments(engine.store, plan.service),
     };
   }
 
@@ -183,6 +196,7 @@ export class Runs implements RunOwner {
       cancel();
     }
     this.#watch.close();
+    this.alone.close();
     this.lanes.close();
   }
 
@@ -199,7 +213,7 @@ export class Runs implements RunOwner {
   /** Starts the lanes whose turn it is, as far as there are places. */
   startReady(): void {
     for (const lane of this.lanes.takeReady()) {
-      if (this.#inFlight >= inFlightMax) {
+      if (this.#inFlight >= (this.alone.active ? 1 : inFlightMax) || !this.#consumer.circuit.permits) {
         this.lanes.putBack(lane);
         continue;
       }
@@ -233,11 +247,7 @@ export class Runs implements RunOwner {
         return;
       }
       const position = this.#home[entry.home % this.#home.length] as Position;
-      const claim = { type: "lane-entry" as const, position, entry: entry.entry, attempt: entry.attempt };
-      this.#startRun(
-        lane,
-        new Run(this, lane, slot.subscription, entry.record, entry.since, claim, entry.attempt + 1, entry.redrives),
-      );
+      this.#startRun(lane, Run.ofEntry(this, { lane, entry, position, subscription: slot.subscription }));
     };
     if (answer instanceof Promise) answer.then(start, (error) => this.#consumer.stop(error));
     else start(answer);
@@ -252,17 +262,22 @@ export class Runs implements RunOwner {
       return;
     }
     lane.running = run;
-    slot.running += 1;
     this.#inFlight += 1;
-    const generation =
-      run.claim.type === "record" || run.claim.type === "lane-entry" ? run.claim.position.generation : 1;
-    const context = new HandlerContext(this.#contextHost, run.record, generation, subscription.emits, run.attempt);
+    this.#consumer.circuit.started(run);
+    if (this.alone.active) this.alone.announce(run, () => this.#invoke(run, slot));
+    else this.#invoke(run, slot);
+  }
+
+  #invoke(run: Run, slot: Slot): void {
+    const { record, subscription, attempt } = run;
+    slot.running += 1;
+    const context = new HandlerContext(this.#contextHost, record, run.generation, subscription.emits, attempt);
     run.context = context;
     run.startedAt = this.#host.clock.monotonic();
     this.#slow.watch(run);
     this.#watch.add(run);
     invoke(
-      () => subscription.handler(receive(run.record, subscription), context),
+      () => subscription.handler(receive(record, subscription), context),
       (value, error, failed) => this.#handled(run, context, value, error, failed),
     );
   }
@@ -273,6 +288,7 @@ export class Runs implements RunOwner {
     context.close();
     run.context = undefined;
     this.#watch.delete(run);
+    this.alone.ended(run);
     if (this.#watch.size === 0) this.#ended();
     const slot = this.#slots.get(run.record.type) as Slot;
     slot.running -= 1;
@@ -322,6 +338,7 @@ export class Runs implements RunOwner {
     if (run.lane.running !== run) return;
     run.lane.running = undefined;
     this.#inFlight -= 1;
+    this.#consumer.circuit.ended(run);
   }
 
   settled(run: Run, outcome: Outcome): void {
@@ -359,7 +376,7 @@ export class Runs implements RunOwner {
       case "failed":
         if (run.moving) this.#slow.stays(run);
         // Not even its setting aside could be stored: losing the event would be worse than stalling.
-        else if (run.lane.running !== run || isSetAside(run)) this.#consumer.stop(outcome.error);
+        else if (run.lane.running !== run || run.setAside) this.#consumer.stop(outcome.error);
         else this.#failures.failed(run, outcome.error);
     }
   }
@@ -367,6 +384,7 @@ export class Runs implements RunOwner {
   #acknowledged(run: Run, outcome: Outcome): void {
     const { lane } = run;
     this.#consumer.progressed();
+    if (!run.setAside) this.#consumer.circuit.succeeded();
     lane.reloads = 0;
     const joined = run.unit.effects.entry?.state === "following";
     if (joined) lane.joining -= 1;
@@ -378,13 +396,7 @@ export class Runs implements RunOwner {
         this.#queued -= 1;
       }
     }
-    if (handledSignal.active)
-      handledSignal.publish({
-        consumer: this.#plan.name,
-        event: run.record.id,
-        attempt: run.attempt,
-        outcome: outcome.type,
-      });
+    if (handledSignal.active) handledSignal.publish(handledFields(this.#plan.name, run, outcome));
     // Without entries before and after, the lane's state is known; else the store says who is its head now.
     if (lane.head === undefined && run.unit.effects.entry === undefined && !run.parked) this.lanes.advance(lane);
     else void this.lanes.refresh(lane);
@@ -409,16 +421,4 @@ export class Runs implements RunOwner {
     context?.close();
     if (this.#watch.size === 0) this.#ended();
   }
-
-  #ensureDocuments(type: DocumentType<unknown>): void | Promise<void> {
-    if (this.#documents.has(type)) return this.#documents.get(type);
-    const shape = documentTypeShape(documentDeclaration(type), this.#plan.service);
-    const done = this.#host.engine.store.ensureDocumentType(shape);
-    this.#documents.set(type, done);
-    return done;
-  }
-}
-
-function isSetAside({ unit: { effects } }: Run): boolean {
-  return effects.entry !== undefined || effects.change !== undefined;
 }

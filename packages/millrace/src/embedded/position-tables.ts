@@ -88,7 +88,9 @@ export class PositionTables {
     for (const { topic, start } of topics)
       for (const [partition, offset] of start.entries()) insert.run(consumer, topic, partition, offset);
     this.#database
-      .prepare("UPDATE mr_positions SET epoch = epoch + 1, owner = ? WHERE consumer = ?")
+      .prepare(
+        "UPDATE mr_positions SET epoch = epoch + 1, crashes = crashes + (owner <> ''), owner = ? WHERE consumer = ?",
+      )
       .run(String(process.pid), consumer);
     const heard = new Set(topics.map(({ topic }) => topic));
     return this.#rows(consumer).filter((position) => heard.has(position.topic));
@@ -97,6 +99,20 @@ export class PositionTables {
   /** The leases are on disk: claims are checked against them from now on. */
   lease(positions: readonly Position[]): void {
     for (const position of positions) this.#byId.set(position.id, new PositionState(position));
+  }
+
+  /** Runs inside a transaction: the holder ends in order, so that whoever is next takes over from nobody. */
+  release(positions: readonly Position[]): void {
+    const release = this.#database.prepare(
+      "UPDATE mr_positions SET owner = '', crashes = 0 WHERE position = ? AND epoch = ?",
+    );
+    for (const { id, epoch } of positions) release.run(id, epoch);
+  }
+
+  /** Runs inside a transaction. */
+  recovered(positions: readonly Position[]): void {
+    const recovered = this.#database.prepare("UPDATE mr_positions SET crashes = 0 WHERE position = ? AND epoch = ?");
+    for (const { id, epoch } of positions) recovered.run(id, epoch);
   }
 
   forget(consumer: string): void {

@@ -74,6 +74,14 @@ export class EmbeddedStore implements Store {
     return leased;
   }
 
+  release(positions: readonly Position[]): void {
+    this.#transact(() => this.#parts.positions.release(positions));
+  }
+
+  recovered(positions: readonly Position[]): void {
+    this.#transact(() => this.#parts.positions.recovered(positions));
+  }
+
   readPosition(id: number): Position | undefined {
     return this.#parts.positions.read(id);
   }

@@ -76,8 +76,15 @@ export interface Store {
   documentServices(type: string): Awaitable<readonly string[]>;
 
   readRegistration(consumer: string): Awaitable<Registration | undefined>;
-  /** Saves the registration and takes the lease of every position under a new epoch. */
+  /**
+   * Saves the registration and takes the lease of every position under a new epoch. A lease that was not released has
+   * lost its holder: that adds 1 to the position's crashes, in the same commit.
+   */
   acquire(registration: Registration): Awaitable<readonly Position[]>;
+  /** Gives leases back in order: taking them over is no crash, and crashes before are forgotten. */
+  release(positions: readonly Position[]): Awaitable<void>;
+  /** What may have been under way when the holder before died is done: its crashes are forgotten. */
+  recovered(positions: readonly Position[]): Awaitable<void>;
   readPosition(id: number): Awaitable<Position | undefined>;
 
   readLaneHeads(consumer: string): Awaitable<readonly LaneHead[]>;
