@@ -62,6 +62,8 @@ export interface ConsumerStatus {
   readonly state: "running" | "stopped";
   /** Why it stopped. */
   readonly failure?: { readonly code: string; readonly message: string };
+  /** It pauses: keys fail alike, so what its handlers depend on seems to be down. `since` in ms, app clock. */
+  readonly circuit?: { readonly since: number; readonly code: string; readonly message: string };
   readonly inFlight: number;
   readonly queued: number;
   /** When something of this consumer was last committed, or it was last seen with nothing to do (ms, app clock). */

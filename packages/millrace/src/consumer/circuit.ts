@@ -37,6 +37,8 @@ export interface OpenCircuit {
 export class Circuit {
   /** A run may start. */
   permits = true;
+  /** False while events run one at a time for another reason: that ends by itself, outage or not. */
+  watches = true;
   open: OpenCircuit | undefined;
   readonly #host: CircuitHost;
   /** Lanes that failed since the last success, by kind of failure. */
@@ -65,7 +67,7 @@ export class Circuit {
 
   /** Notes a failed run. True when it does not count as an attempt, because the circuit is open. */
   failed(run: Run, error: unknown): boolean {
-    if (!countsAsAttempt(error)) return false;
+    if (!this.watches || !countsAsAttempt(error)) return false;
     if (this.open !== undefined) return true;
     const kind = fingerprintOf(error);
     let lanes = this.#failing.get(kind);
@@ -80,6 +82,7 @@ export class Circuit {
     return true;
   }
 
+  /** A handler has returned. */
   succeeded(): void {
     if (this.#failing.size > 0) this.#failing.clear();
     if (this.open !== undefined) this.#close(this.open);

@@ -1,7 +1,7 @@
 import { Failure, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { Amendments } from "./amendments.js";
-import { Circuit } from "./circuit.js";
+import { Circuit, type OpenCircuit } from "./circuit.js";
 import type { PartitionFeed } from "./feed.js";
 import { Fetcher } from "./fetcher.js";
 import type { ConsumerHost, ConsumerPlan } from "./plan.js";
@@ -59,6 +59,11 @@ export class Consumer {
     return this.#runs.queued;
   }
 
+  /** Set while it pauses, because what it depends on seems to be down. */
+  get circuit(): OpenCircuit | undefined {
+    return this.#circuit.open;
+  }
+
   /** Registers, takes the leases and loads the lanes that have entries. Nothing runs before `start`. */
   async open(): Promise<void> {
     const { engine, logger } = this.#host;
@@ -81,6 +86,7 @@ export class Consumer {
     if (suspects === undefined) return;
     const calmed = () => {
       alone.active = false;
+      this.#circuit.watches = true;
       this.onCalm();
       this.#wake();
     };
@@ -98,6 +104,7 @@ export class Consumer {
       suspects,
     );
     alone.active = recovery.alone;
+    this.#circuit.watches = !recovery.alone;
     alone.onSlow = () => recovery.calm();
     this.#recovery = recovery;
   }

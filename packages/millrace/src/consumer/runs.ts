@@ -301,6 +301,7 @@ export class Runs implements RunOwner {
   /** An error of the engine in here is nobody's to catch: it halts the consumer, not the process. */
   #finish(run: Run, context: HandlerContext, value: unknown, error: unknown, failed: boolean): void {
     try {
+      if (!failed) this.#consumer.circuit.succeeded();
       if (failed) this.#failures.failed(run, error);
       else if (run.subscription.contract.kind === "command")
         this.#commit(run, commandEffects(run.record, context.effects, value));
@@ -384,7 +385,6 @@ export class Runs implements RunOwner {
   #acknowledged(run: Run, outcome: Outcome): void {
     const { lane } = run;
     this.#consumer.progressed();
-    if (!run.setAside) this.#consumer.circuit.succeeded();
     lane.reloads = 0;
     const joined = run.unit.effects.entry?.state === "following";
     if (joined) lane.joining -= 1;
