@@ -64,6 +64,17 @@ export interface ConsumerStatus {
   readonly failure?: { readonly code: string; readonly message: string };
   /** It pauses: keys fail alike, so what its handlers depend on seems to be down. `since` in ms, app clock. */
   readonly circuit?: { readonly since: number; readonly code: string; readonly message: string };
+  /**
+   * An event that holds others up: its handler has run for over 30 s, or it has been the oldest of its partition for over
+   * a minute. `since` in ms, app clock.
+   */
+  readonly blocked?: {
+    readonly event: string;
+    readonly type: string;
+    readonly key: string;
+    readonly since: number;
+    readonly how: string;
+  };
   readonly inFlight: number;
   readonly queued: number;
   /** When something of this consumer was last committed, or it was last seen with nothing to do (ms, app clock). */

@@ -8,6 +8,7 @@ import type { ConsumerHost, ConsumerPlan } from "./plan.js";
 import { Recovery, suspectsOf } from "./recovery.js";
 import { register } from "./registration.js";
 import { Runs } from "./runs.js";
+import { type Blocked, Watchdog } from "./watchdog.js";
 
 /**
  * Runs one consumer: fetches its topics, gives each key its lane, runs the lanes' heads side by side, and has their
@@ -28,6 +29,7 @@ export class Consumer {
   readonly #runs: Runs;
   readonly #amendments = new Amendments();
   readonly #circuit: Circuit;
+  readonly #watchdog: Watchdog;
   #recovery: Recovery | undefined;
   #started = false;
   #woken = false;
@@ -44,6 +46,15 @@ export class Consumer {
     const { engine, committer, clock, logger } = host;
     this.#circuit = new Circuit({ consumer: plan.name, clock, logger, wake });
     this.#runs = new Runs({ plan, host, circuit: this.#circuit, wake, stop, progressed });
+    this.#watchdog = new Watchdog({
+      consumer: plan.name,
+      clock,
+      logger,
+      partitions: () => this.#fetcher.partitions,
+      longest: () => this.#runs.watch.longest,
+      // An open circuit says for itself why nothing is done.
+      busy: () => !this.#runs.resting && this.circuit === undefined,
+    });
     const take = (partition: PartitionFeed, record: LogRecord) => this.#take(partition, record);
     const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
@@ -62,6 +73,11 @@ export class Consumer {
   /** Set while it pauses, because what it depends on seems to be down. */
   get circuit(): OpenCircuit | undefined {
     return this.#circuit.open;
+  }
+
+  /** The event that holds others up, when one does. */
+  get blocked(): Blocked | undefined {
+    return this.state === "stopped" ? undefined : this.#watchdog.blocked;
   }
 
   /** Registers, takes the leases and loads the lanes that have entries. Nothing runs before `start`. */
@@ -149,6 +165,7 @@ export class Consumer {
   async drain(drainMs: number): Promise<void> {
     if (this.state === "running") this.state = "draining";
     this.#circuit.close();
+    this.#watchdog.close();
     this.onCalm();
     await this.#runs.drain(drainMs);
     this.pass();
@@ -192,7 +209,7 @@ export class Consumer {
     if (this.resting) {
       this.progressAt = this.#host.clock.now();
       this.onResting();
-    }
+    } else this.#watchdog.arm();
   }
 
   #take(partition: PartitionFeed, record: LogRecord): void {

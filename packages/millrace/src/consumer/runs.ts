@@ -56,7 +56,7 @@ export class Runs implements RunOwner {
   readonly #consumer: RunsHost;
   readonly #contextHost: ContextHost;
   readonly #slots = new Map<string, Slot>();
-  readonly #watch: Watch;
+  readonly watch: Watch;
   readonly #failures: FailedRuns;
   readonly #slow: SlowHandlers;
   #home: readonly Position[] = [];
@@ -70,7 +70,7 @@ export class Runs implements RunOwner {
     this.#consumer = consumer;
     this.#plan = plan;
     this.#host = host;
-    this.#watch = new Watch(clock, (run) => this.#slow.overdue(run));
+    this.watch = new Watch(clock, (run) => this.#slow.overdue(run));
     const commit = (run: Run, effects: Effects) => this.#commit(run, effects);
     const stop = (error: unknown) => consumer.stop(error);
     this.#failures = new FailedRuns({
@@ -142,8 +142,8 @@ export class Runs implements RunOwner {
    * slow handlers must not hold up the other keys: then it may be longer.
    */
   get hungry(): boolean {
-    if (this.#queued < inFlightMax && this.#queued - this.#watch.size < aheadMax) return true;
-    const stuck = this.lanes.readyCount === 0 && this.#inFlight === this.#watch.size;
+    if (this.#queued < inFlightMax && this.#queued - this.watch.size < aheadMax) return true;
+    const stuck = this.lanes.readyCount === 0 && this.#inFlight === this.watch.size;
     return stuck && this.#inFlight < fewRuns && this.#queued < queuedMax;
   }
 
@@ -181,7 +181,7 @@ export class Runs implements RunOwner {
 
   /** Resolves when the runs under way have ended, or were aborted after `drainMs`. */
   async drain(drainMs: number): Promise<void> {
-    if (this.#watch.size > 0) {
+    if (this.watch.size > 0) {
       const ended = new Promise<void>((resolve) => {
         this.#ended = resolve;
       });
@@ -190,12 +190,12 @@ export class Runs implements RunOwner {
           "APP_STOPPED",
           `${this.#plan.name}: the app is stopping and the drain time of ${drainMs} ms is over`,
         );
-        for (const run of [...this.#watch]) this.#abandon(run, reason);
+        for (const run of [...this.watch]) this.#abandon(run, reason);
       });
       await ended;
       cancel();
     }
-    this.#watch.close();
+    this.watch.close();
     this.alone.close();
     this.lanes.close();
   }
@@ -275,7 +275,7 @@ export class Runs implements RunOwner {
     run.context = context;
     run.startedAt = this.#host.clock.monotonic();
     this.#slow.watch(run);
-    this.#watch.add(run);
+    this.watch.add(run);
     invoke(
       () => subscription.handler(receive(record, subscription), context),
       (value, error, failed) => this.#handled(run, context, value, error, failed),
@@ -287,9 +287,9 @@ export class Runs implements RunOwner {
     if (context === undefined || run.context !== context) return;
     context.close();
     run.context = undefined;
-    this.#watch.delete(run);
+    this.watch.delete(run);
     this.alone.ended(run);
-    if (this.#watch.size === 0) this.#ended();
+    if (this.watch.size === 0) this.#ended();
     const slot = this.#slots.get(run.record.type) as Slot;
     slot.running -= 1;
     this.#offerPlace(slot);
@@ -415,10 +415,10 @@ export class Runs implements RunOwner {
   /** The drain time is over: the handler is told, its event stays uncommitted and runs again after the restart. */
   #abandon(run: Run, reason: Failure): void {
     const { context } = run;
-    this.#watch.delete(run);
+    this.watch.delete(run);
     run.context = undefined;
     context?.abort(reason);
     context?.close();
-    if (this.#watch.size === 0) this.#ended();
+    if (this.watch.size === 0) this.#ended();
   }
 }

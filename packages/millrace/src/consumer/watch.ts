@@ -18,6 +18,12 @@ export class Watch {
     return this.#runs.size;
   }
 
+  /** The run that has been under way for longest. */
+  get longest(): Run | undefined {
+    for (const run of this.#runs) return run;
+    return undefined;
+  }
+
   /** `run.deadline` says when; `due` may set a later one. */
   add(run: Run): void {
     this.#runs.add(run);
