@@ -54,6 +54,7 @@ export type {
   Consumer,
   EventHandler,
   HandlerOptions,
+  IsolatedOptions,
   RetryOptions,
   ScheduleOptions,
   Service,

@@ -29,11 +29,12 @@ import type {
   SendOptions,
 } from "./app.js";
 import { consumerStatus } from "./consumer-status.js";
+import { Isolation } from "./isolation.js";
 import { type AppPlan, planApp } from "./plan.js";
 import { Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
 import { Rest } from "./rest.js";
-import { startConsumers } from "./start-consumers.js";
+import { releaseConsumers, startConsumers } from "./start-consumers.js";
 
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
 export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
@@ -44,6 +45,7 @@ interface Parts {
   readonly engine: OpenEngine;
   readonly committer: Committer;
   readonly consumers: readonly Consumer[];
+  readonly isolation: Isolation;
   readonly timers: Timers;
   readonly schedules: readonly Schedule[];
   readonly publisher: Publisher;
@@ -176,7 +178,8 @@ class RunningApp implements App {
       routes: this.#plan.routes,
       jitter: () => this.#random.next(),
     };
-    const consumers = this.#plan.consumers.map((plan) => new Consumer(plan, host));
+    const isolation = new Isolation(host);
+    const consumers = this.#plan.consumers.map((plan) => new Consumer(isolation.plan(plan), host));
     const timers = new Timers(host);
     const schedules = this.#services.flatMap((service) =>
       service.schedules.map(
@@ -206,6 +209,7 @@ class RunningApp implements App {
       engine,
       committer,
       consumers,
+      isolation,
       timers,
       schedules,
       publisher,
@@ -243,36 +247,20 @@ class RunningApp implements App {
   }
 
   /** Whatever fails on the way, the engine is closed: its file is free for the next start. */
-  async #stopParts({
-    started,
-    timers,
-    schedules,
-    consumers,
-    committer,
-    publisher,
-    rest,
-    engine,
-  }: Parts): Promise<void> {
+  async #stopParts(parts: Parts): Promise<void> {
+    const { started, timers, schedules, consumers, isolation, committer, publisher, rest, engine } = parts;
     try {
       for (const extension of started.reverse()) await extension.stop();
     } finally {
       timers.close();
       for (const schedule of schedules) schedule.close();
       await Promise.all(consumers.map((consumer) => consumer.drain(this.#drainMs)));
+      await isolation.close();
       await committer.close(this.#drainMs);
-      await this.#release(consumers);
+      await releaseConsumers(consumers, this.#logger);
       publisher.close();
       rest.close();
       await engine.close();
-    }
-  }
-
-  /** What cannot be given back counts as taken from a process that died: at worst, events run one at a time for a while. */
-  async #release(consumers: readonly Consumer[]): Promise<void> {
-    try {
-      for (const consumer of consumers) await consumer.release();
-    } catch (error) {
-      this.#logger.warn({ err: error }, "the partitions could not be given back; the next start takes them over");
     }
   }
 

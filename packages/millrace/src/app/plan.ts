@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Route, Routes } from "../consumer/outgoing.js";
 import type { ConsumerPlan, Subscription } from "../consumer/plan.js";
 import { type AnyContract, contractDeclaration } from "../contract/contract.js";
@@ -193,15 +194,17 @@ class Planner {
         `${consumer} hears ${declaration.type}, but topic ${topic.name} is internal to ${owner}; publish a public event`,
       );
     const where = `${consumer}, ${declaration.type}`;
+    const isolate = "isolate" in options ? options.isolate : undefined;
     return {
       contract: declaration,
       topic: topic?.name ?? commandTopic(service),
       keyName: declaration.key,
       partitions: topic?.partitions ?? commandPartitions,
-      handler,
+      handler: handler ?? notHere,
+      isolate,
       emits: new Set((options.emits ?? []).map((emitted) => emitted.type)),
       timeoutMs: positive(durationMs(options.timeout ?? "30s", `${where}: timeout`), `${where}: timeout`),
-      concurrency: positive(options.concurrency ?? 256, `${where}: concurrency`),
+      concurrency: concurrencyOf(options, isolate !== undefined, where),
       skipPoison: onPoison(options, where),
       retry: retryPlan(options, where),
       from: start(options, where),
@@ -211,6 +214,17 @@ class Planner {
 
 function subscriptions(service: ServiceDeclaration): readonly Declared[] {
   return [...service.consumers.flatMap((consumer) => consumer.subscriptions), ...service.commands];
+}
+
+/** A worker is one core's work: more of them would only take turns. */
+function concurrencyOf({ concurrency }: HandlerOptions<AnyContract>, isolated: boolean, where: string): number {
+  const cores = availableParallelism();
+  const most = positive(concurrency ?? (isolated ? cores : 256), `${where}: concurrency`);
+  return isolated ? Math.min(most, cores) : most;
+}
+
+function notHere(): never {
+  throw new Failure("OPTION_INVALID", "an isolated handler runs in its worker");
 }
 
 function retryPlan({ retry = {} }: HandlerOptions<AnyContract>, where: string) {

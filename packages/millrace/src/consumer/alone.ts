@@ -11,7 +11,7 @@ import type { Subscription } from "./plan.js";
 import type { Run } from "./run.js";
 
 /** So many processes may die while nothing but one event runs; then it is a dead letter. */
-export const diedMax = 3;
+const diedMax = 3;
 /**
  * So many events run alone after crashes, at the most. More handlers are hardly under way at a time; were the culprit
  * not among them, the next crash would look at those behind.

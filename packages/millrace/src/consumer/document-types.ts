@@ -12,6 +12,8 @@ export function declaresDocuments(
     if (declared.has(type)) return declared.get(type);
     const done = store.ensureDocumentType(documentTypeShape(documentDeclaration(type), service));
     declared.set(type, done);
+    // What could not be declared is tried again by the next run.
+    if (done instanceof Promise) done.catch(() => declared.delete(type));
     return done;
   };
 }

@@ -23,6 +23,8 @@ export interface Subscription {
   readonly keyName: string;
   readonly partitions: number;
   readonly handler: Handler;
+  /** The module whose default export is the handler, to be run in a worker; then `handler` is not called. */
+  readonly isolate: URL | undefined;
   /** Types it may publish or send. */
   readonly emits: ReadonlySet<string>;
   readonly timeoutMs: number;
