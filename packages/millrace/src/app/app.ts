@@ -20,6 +20,11 @@ export interface AppOptions {
   readonly random?: Random;
   /** How long `stop` waits for running handlers before it aborts them (default "10s"). */
   readonly drain?: Duration;
+  /**
+   * Warn when the event loop stands still for longer, with the handlers that were running (default "200ms"; false: never).
+   * With a `clock` of your own, only when given.
+   */
+  readonly loopDelayMax?: Duration | false;
   /** Stop on SIGTERM and SIGINT (default true). */
   readonly signals?: boolean;
 }

@@ -30,6 +30,7 @@ import type {
 } from "./app.js";
 import { consumerStatus } from "./consumer-status.js";
 import { Isolation } from "./isolation.js";
+import { type LoopWatch, loopWatch } from "./loop-watch.js";
 import { type AppPlan, planApp } from "./plan.js";
 import { Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
@@ -46,6 +47,7 @@ interface Parts {
   readonly committer: Committer;
   readonly consumers: readonly Consumer[];
   readonly isolation: Isolation;
+  readonly loop: LoopWatch | undefined;
   readonly timers: Timers;
   readonly schedules: readonly Schedule[];
   readonly publisher: Publisher;
@@ -108,6 +110,7 @@ class RunningApp implements App {
       if (this.#options.signals !== false)
         for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, this.#onSignal);
       startConsumers(parts.consumers);
+      parts.loop?.start(parts.consumers);
       await parts.timers.arm();
       const running = this.#running(parts);
       for (const extension of this.#extensions) {
@@ -170,8 +173,10 @@ class RunningApp implements App {
 
   #assemble(engine: OpenEngine): Parts {
     const committer = new Committer(engine.store, this.#clock, this.#logger);
+    const loop = loopWatch(this.#options, this.#logger);
     const host: ConsumerHost = {
       engine,
+      slowRuns: loop?.slowRuns,
       committer,
       clock: this.#clock,
       logger: this.#logger,
@@ -210,6 +215,7 @@ class RunningApp implements App {
       committer,
       consumers,
       isolation,
+      loop,
       timers,
       schedules,
       publisher,
@@ -249,6 +255,7 @@ class RunningApp implements App {
   /** Whatever fails on the way, the engine is closed: its file is free for the next start. */
   async #stopParts(parts: Parts): Promise<void> {
     const { started, timers, schedules, consumers, isolation, committer, publisher, rest, engine } = parts;
+    parts.loop?.close();
     try {
       for (const extension of started.reverse()) await extension.stop();
     } finally {

@@ -7,6 +7,7 @@ import { Fetcher } from "./fetcher.js";
 import type { ConsumerHost, ConsumerPlan } from "./plan.js";
 import { Recovery, suspectsOf } from "./recovery.js";
 import { register } from "./registration.js";
+import type { Run } from "./run.js";
 import { Runs } from "./runs.js";
 import { type Blocked, Watchdog } from "./watchdog.js";
 
@@ -65,6 +66,10 @@ export class Consumer {
   }
   get inFlight(): number {
     return this.#runs.inFlight;
+  }
+  /** Handlers at work in this thread. */
+  get underWay(): readonly Run[] {
+    return [...this.#runs.watch].filter((run) => run.subscription.isolate === undefined);
   }
   get queued(): number {
     return this.#runs.queued;

@@ -6,6 +6,7 @@ import type { Logger } from "../runtime/logger.js";
 import type { Committer } from "./committer.js";
 import type { Handler } from "./handler.js";
 import type { Routes } from "./outgoing.js";
+import type { Run } from "./run.js";
 
 /** How failed runs are met, in numbers. */
 export interface RetryPlan {
@@ -41,6 +42,12 @@ export interface ConsumerPlan {
   readonly subscriptions: readonly Subscription[];
 }
 
+/** Wants to know which handlers took at least `ms`. */
+export interface SlowRuns {
+  readonly ms: number;
+  add(run: Run): void;
+}
+
 /** What all consumers of a process share. */
 export interface ConsumerHost {
   readonly engine: OpenEngine;
@@ -50,6 +57,7 @@ export interface ConsumerHost {
   readonly routes: Routes;
   /** In [0, 1): spreads retries. */
   readonly jitter: () => number;
+  readonly slowRuns?: SlowRuns | undefined;
 }
 
 /** Seeds of derived ids, mixed once for each consumer, generation and purpose. */

@@ -70,7 +70,7 @@ export class Runs implements RunOwner {
     this.#consumer = consumer;
     this.#plan = plan;
     this.#host = host;
-    this.watch = new Watch(clock, (run) => this.#slow.overdue(run));
+    this.watch = new Watch(clock, (run) => this.#slow.overdue(run), host.slowRuns);
     const commit = (run: Run, effects: Effects) => this.#commit(run, effects);
     const stop = (error: unknown) => consumer.stop(error);
     this.#failures = new FailedRuns({
