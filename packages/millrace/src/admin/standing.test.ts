@@ -16,7 +16,14 @@ const view: ConsumerView = {
   dead: 0,
   following: 0,
 };
-const status: ConsumerStatus = { consumer: "payments", state: "running", inFlight: 0, queued: 0, progressAt: now };
+const status: ConsumerStatus = {
+  consumer: "payments",
+  state: "running",
+  partitions: 1,
+  inFlight: 0,
+  queued: 0,
+  progressAt: now,
+};
 const head = {
   state: "dead",
   entry: 7,

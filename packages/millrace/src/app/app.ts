@@ -55,7 +55,12 @@ export interface SendOptions extends PublishOptions {
   readonly idempotency?: { readonly scope: string; readonly key: string };
 }
 
-/** Documents seen from outside handlers: committed state, read only. */
+/**
+ * Documents seen from outside handlers: committed state, read only.
+ *
+ * @throws {Failure} INDEX_MISSING when no field of `where` is indexed; OPTION_INVALID when a condition is undefined, or
+ * an id is no text.
+ */
 export interface ReadDocuments<Doc> {
   get(id: string): Promise<Doc | undefined>;
   find(where: Partial<Doc>, options?: { readonly limit?: number; readonly after?: string }): Promise<readonly Doc[]>;
@@ -67,6 +72,8 @@ export interface ConsumerStatus {
   readonly state: "running" | "stopped";
   /** Why it stopped. */
   readonly failure?: { readonly code: string; readonly message: string };
+  /** How many partitions of its topics this process has: the others are with other processes. */
+  readonly partitions: number;
   /** It pauses: keys fail alike, so what its handlers depend on seems to be down. `since` in ms, app clock. */
   readonly circuit?: { readonly since: number; readonly code: string; readonly message: string };
   /**
@@ -127,7 +134,13 @@ export interface App {
   documents<Doc>(type: DocumentType<Doc>, options?: { readonly service?: string }): ReadDocuments<Doc>;
   /** Rows of a read-only query over SQL read models. */
   query(strings: TemplateStringsArray, ...values: readonly SqlInput[]): Promise<readonly Record<string, unknown>[]>;
-  /** Resolves when every consumer has handled everything, no retry is waiting, and no timer is due. */
+  /**
+   * Resolves when every consumer has handled everything, no retry is waiting, and no timer is due. Dead letters, and what
+   * waits behind them, are left to the operator.
+   *
+   * @throws {Failure} when the rest has settled, but a consumer has stopped with events left, or before it came to any: with the code
+   * of its failure, which is the cause, and its name in `details.consumer`.
+   */
   settled(): Promise<void>;
   /** Resolves after `stop`, however it was asked for. */
   readonly closed: Promise<void>;

@@ -3,7 +3,7 @@ import { Consumer } from "../consumer/consumer.js";
 import type { SqlInput } from "../consumer/handler.js";
 import type { ConsumerHost } from "../consumer/plan.js";
 import { Schedule } from "../consumer/schedules.js";
-import { sqlValue } from "../consumer/statement.js";
+import { sqlQuery } from "../consumer/statement.js";
 import { Timers } from "../consumer/timers.js";
 import type { EventName, Message } from "../contract/contract.js";
 import type { DocumentType } from "../contract/documents.js";
@@ -32,10 +32,10 @@ import { consumerStatus } from "./consumer-status.js";
 import { Isolation } from "./isolation.js";
 import { type LoopWatch, loopWatch } from "./loop-watch.js";
 import { type AppPlan, planApp } from "./plan.js";
-import { Publisher } from "./publisher.js";
+import { isList, Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
 import { Rest } from "./rest.js";
-import { releaseConsumers, startConsumers } from "./start-consumers.js";
+import { startConsumers } from "./start-consumers.js";
 
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
 export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
@@ -154,7 +154,8 @@ class RunningApp implements App {
     strings: TemplateStringsArray,
     ...values: readonly SqlInput[]
   ): Promise<readonly Record<string, unknown>[]> {
-    return await this.#live().engine.store.query(strings.join("?"), values.map(sqlValue));
+    const { text, params } = sqlQuery(strings, values);
+    return await this.#live().engine.store.query(text, params);
   }
 
   async settled(): Promise<void> {
@@ -224,7 +225,7 @@ class RunningApp implements App {
     };
   }
 
-  async #open({ engine, consumers, schedules }: Parts): Promise<void> {
+  async #open({ engine, consumers, schedules, timers }: Parts): Promise<void> {
     for (const topic of this.#plan.topics) await engine.log.ensureTopic(topic);
     for (const service of this.#services) await engine.store.migrate(service.name, service.migrations);
     for (const consumer of consumers) {
@@ -238,6 +239,10 @@ class RunningApp implements App {
     }
     engine.onAppended((topics) => {
       for (const consumer of consumers) consumer.appended(topics);
+    });
+    engine.onChanged((change) => {
+      for (const consumer of consumers) void consumer.changed(change);
+      if (change.timers === true) void timers.arm();
     });
     for (const schedule of schedules) await schedule.open();
   }
@@ -264,7 +269,6 @@ class RunningApp implements App {
       await Promise.all(consumers.map((consumer) => consumer.drain(this.#drainMs)));
       await isolation.close();
       await committer.close(this.#drainMs);
-      await releaseConsumers(consumers, this.#logger);
       publisher.close();
       rest.close();
       await engine.close();
@@ -292,8 +296,4 @@ class RunningApp implements App {
           ?.stop(new Failure("POSITION_MISSING", `${name} was forgotten by an operator; restart to register it anew`)),
     };
   }
-}
-
-function isList<T>(value: T | readonly T[]): value is readonly T[] {
-  return Array.isArray(value);
 }

@@ -138,7 +138,7 @@ describe("an isolated handler", () => {
   it("stops its consumer when it publishes what it does not declare", async () => {
     const { place, app } = await started();
     await place("a", "undeclared");
-    await expect(app.settled()).resolves.toBeUndefined();
+    await expect(app.settled()).rejects.toMatchObject({ code: "CONTRACT_UNKNOWN" });
     expect(await app.documents(scores).get("a")).toBeUndefined();
   });
 
@@ -147,7 +147,7 @@ describe("an isolated handler", () => {
     await place("a", "late", 1);
     await app.settled();
     await place("a", "late", 2);
-    await app.settled();
+    await expect(app.settled()).rejects.toMatchObject({ code: "CONTEXT_CLOSED" });
     expect(heard).toEqual([]);
   });
 

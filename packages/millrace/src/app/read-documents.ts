@@ -1,4 +1,11 @@
-import { documentTypeShape, type FindOptions, findDocuments, parseStored } from "../consumer/documents.js";
+import {
+  checkDocumentId,
+  documentTypeShape,
+  type FindOptions,
+  findConditions,
+  findDocuments,
+  parseStored,
+} from "../consumer/documents.js";
 import { type DocumentType, documentDeclaration } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
 import type { ServiceDeclaration } from "../service/service.js";
@@ -26,23 +33,19 @@ export function readDocuments<Doc>(
   };
   return {
     async get(id) {
+      checkDocumentId(declaration, id);
       const name = await owner();
       const stored = name === undefined ? undefined : await store.readDocument(name, declaration.name, id);
       return stored === undefined ? undefined : (parseStored(declaration, stored) as Doc);
     },
     async find(where, options: FindOptions = {}) {
+      const conditions = findConditions(declaration, where as Readonly<Record<string, unknown>>);
       const name = await owner();
       if (name === undefined) return [];
       // An index that is new in this program is built before it answers.
       if ((await store.documentServices(declaration.name)).includes(name))
         await store.ensureDocumentType(documentTypeShape(declaration, name));
-      return (await findDocuments(
-        store,
-        name,
-        declaration,
-        where as Readonly<Record<string, unknown>>,
-        options,
-      )) as readonly Doc[];
+      return (await findDocuments(store, name, conditions, options)) as readonly Doc[];
     },
   };
 }

@@ -30,6 +30,11 @@ export class Rest {
     for (const tell of this.#waiting.splice(0)) tell();
   }
 
+  /**
+   * Resolves when there is nothing left to do.
+   *
+   * @throws {Failure} with the code of a stopped consumer that left work undone, once the others have done theirs.
+   */
   async reached(): Promise<void> {
     for (;;) {
       for (const consumer of this.#consumers) consumer.pass();
@@ -37,8 +42,18 @@ export class Rest {
       if (this.#closed) throw new Failure("APP_STOPPED", "settled: the app stopped before everything was handled");
       // Nobody tells when a commit of nobody's consumer is done: look again, do not wait.
       if (!this.#resting) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      else if (this.#committer.queued === 0) return;
+      else if (this.#committer.queued === 0) return this.#assertNobodyLeft();
     }
+  }
+
+  #assertNobodyLeft(): void {
+    for (const { name, leftBehind } of this.#consumers)
+      if (leftBehind !== undefined)
+        throw new Failure(
+          leftBehind.code,
+          `settled: ${name} has stopped with events left to handle (${leftBehind.message}); mend the cause and start the app again`,
+          { cause: leftBehind, details: { consumer: name } },
+        );
   }
 
   get #resting(): boolean {

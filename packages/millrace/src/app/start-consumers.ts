@@ -1,5 +1,4 @@
 import type { Consumer } from "../consumer/consumer.js";
-import type { Logger } from "../runtime/logger.js";
 
 /**
  * Starts them. After a process has died repeatedly, some have to run their events one at a time: those come first, and
@@ -18,16 +17,4 @@ export function startConsumers(consumers: readonly Consumer[]): void {
     startConsumers(consumers);
   };
   careful.start();
-}
-
-/**
- * After a stop in order, their partitions are given back. What cannot be given back counts as taken from a process that
- * died: at worst, events run one at a time for a while.
- */
-export async function releaseConsumers(consumers: readonly Consumer[], logger: Logger): Promise<void> {
-  try {
-    for (const consumer of consumers) await consumer.release();
-  } catch (error) {
-    logger.warn({ err: error }, "the partitions could not be given back; the next start takes them over");
-  }
 }

@@ -76,7 +76,7 @@ export class Alone {
       holds: true,
       attempt: run.attempt - 1,
       due: this.#host.clock.now(),
-      failure: died(run.record, run.died + 1, this.#host),
+      failure: { ...died(run.record, run.died + 1, this.#host), failures: run.failures },
     };
     this.#host.commit(run, run.parked ? { change } : { entry: this.#host.entryOf(run, change) });
   }
@@ -145,7 +145,8 @@ export interface ChargeHost {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly home: readonly Position[];
+  /** The position under whose epoch the lanes of a home run, if this process has it. */
+  homeOf(home: number): Position | undefined;
   subscription(type: string): Subscription | undefined;
 }
 
@@ -158,7 +159,7 @@ export async function chargeCrashes(host: ChargeHost, heads: readonly LaneHead[]
     if (head.state !== "running") continue;
     const entry = await host.store.readEntry(head.entry);
     if (entry?.failure?.crashes === undefined) continue;
-    const position = host.home[entry.home % host.home.length];
+    const position = host.homeOf(entry.home);
     if (position === undefined) continue;
     const [outcome] = await host.store.commit([chargeOf(host, entry, position)], []);
     if (outcome?.type === "failed") throw outcome.error;

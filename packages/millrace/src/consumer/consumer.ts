@@ -1,9 +1,11 @@
+import type { Change } from "../engine/engine.js";
 import { Failure, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { Amendments } from "./amendments.js";
 import { Circuit, type OpenCircuit } from "./circuit.js";
 import type { PartitionFeed } from "./feed.js";
 import { Fetcher } from "./fetcher.js";
+import { Leasing } from "./leasing.js";
 import type { ConsumerHost, ConsumerPlan } from "./plan.js";
 import { Recovery, suspectsOf } from "./recovery.js";
 import { register } from "./registration.js";
@@ -28,12 +30,14 @@ export class Consumer {
   readonly #host: ConsumerHost;
   readonly #fetcher: Fetcher;
   readonly #runs: Runs;
+  readonly #leasing: Leasing;
   readonly #amendments = new Amendments();
   readonly #circuit: Circuit;
   readonly #watchdog: Watchdog;
   #recovery: Recovery | undefined;
   #started = false;
   #woken = false;
+  #opened = false;
 
   constructor(plan: ConsumerPlan, host: ConsumerHost) {
     this.#plan = plan;
@@ -43,10 +47,26 @@ export class Consumer {
     const stop = (error: unknown) => this.stop(error);
     const progressed = () => {
       this.progressAt = host.clock.now();
+      this.#leasing.progressed();
     };
+    const homeAt = (home: number) => this.#fetcher.homeAt(home);
+    const leaseLost = () => void this.#leasing.look();
+    const fetching = () => this.#fetcher;
     const { engine, committer, clock, logger } = host;
     this.#circuit = new Circuit({ consumer: plan.name, clock, logger, wake });
-    this.#runs = new Runs({ plan, host, circuit: this.#circuit, wake, stop, progressed });
+    this.#runs = new Runs({
+      plan,
+      host,
+      circuit: this.#circuit,
+      wake,
+      stop,
+      progressed,
+      homeAt,
+      leaseLost,
+      get homes() {
+        return fetching().homes;
+      },
+    });
     this.#watchdog = new Watchdog({
       consumer: plan.name,
       clock,
@@ -59,10 +79,17 @@ export class Consumer {
     const take = (partition: PartitionFeed, record: LogRecord) => this.#take(partition, record);
     const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
+    const { store } = engine;
+    const parts = { consumer: plan.name, store, clock, logger, fetcher: this.#fetcher, runs: this.#runs, wake, stop };
+    this.#leasing = new Leasing(parts);
   }
 
   get name(): string {
     return this.#plan.name;
+  }
+  /** How many partitions this process has the leases of. */
+  get partitions(): number {
+    return this.#fetcher.held.length;
   }
   get inFlight(): number {
     return this.#runs.inFlight;
@@ -90,20 +117,21 @@ export class Consumer {
     const { engine, logger } = this.#host;
     const registration = await register(engine, this.#plan, logger);
     const positions = await engine.store.acquire(registration);
-    this.#fetcher.open(
-      registration.topics.map(({ topic }) => topic),
-      positions,
-    );
+    const heard = registration.topics.filter(({ types }) => types.length > 0);
+    this.#fetcher.open(heard.map(({ topic, start }) => ({ topic, partitions: start.length })));
+    for (const position of positions) this.#fetcher.take(position);
     await this.#amendments.load(engine.store, this.name);
     await this.#recover();
-    await this.#runs.open(this.#fetcher.home);
+    await this.#runs.open();
+    this.#opened = true;
   }
 
   async #recover(): Promise<void> {
     const { engine, logger } = this.#host;
     const { alone, lanes } = this.#runs;
-    const { home, partitions } = this.#fetcher;
-    const suspects = await suspectsOf({ plan: this.#plan, host: this.#host, home, partitions });
+    const { partitions } = this.#fetcher;
+    const homeOf = (home: number) => this.#fetcher.homeAt(home % this.#fetcher.homes);
+    const suspects = await suspectsOf({ plan: this.#plan, host: this.#host, homeOf, partitions });
     if (suspects === undefined) return;
     const calmed = () => {
       alone.active = false;
@@ -135,15 +163,12 @@ export class Consumer {
     return this.state === "running" && this.#runs.alone.active;
   }
 
-  /** Gives its partitions back: whoever takes them next takes them from nobody. */
-  async release(): Promise<void> {
-    await this.#host.engine.store.release(this.#fetcher.partitions.map((partition) => partition.position));
-  }
-
   /** Nothing runs before; also what is appended meanwhile waits. */
   start(): void {
     this.#started = true;
     this.#wake();
+    // Others may have given leases up between `open` and now, when nobody heard it here.
+    void this.#leasing.look();
   }
 
   appended(topics: readonly string[]): void {
@@ -152,7 +177,16 @@ export class Consumer {
 
   /** Nothing is dispatched, running, waiting for a retry or left to fetch. */
   get resting(): boolean {
-    return this.state === "stopped" || (this.#fetcher.atEnd && this.#runs.resting);
+    return this.state === "stopped" || this.#idle;
+  }
+
+  /** Why it stopped, if it left work undone. One that never came to its events may have missed any number of them. */
+  get leftBehind(): Failure | undefined {
+    return this.#opened && this.#idle ? undefined : this.failure;
+  }
+
+  get #idle(): boolean {
+    return this.#fetcher.atEnd && this.#runs.resting;
   }
 
   /** Has stored how far it has come, past what it does not hear. */
@@ -164,6 +198,19 @@ export class Consumer {
   async lanesChanged(lanes: readonly string[]): Promise<void> {
     await this.#amendments.load(this.#host.engine.store, this.name);
     for (const key of lanes) await this.#runs.lanes.refresh(this.#runs.lanes.of(key));
+  }
+
+  /** Another process changed something that this consumer may remember. */
+  async changed({ lanes, amended, leases }: Change): Promise<void> {
+    if (this.state !== "running") return;
+    try {
+      if (amended === true) await this.#amendments.load(this.#host.engine.store, this.name);
+      for (const { consumer, lane } of lanes ?? []) if (consumer === this.name) this.#runs.lanes.changed(lane);
+      if (leases === true) await this.#leasing.look();
+      this.#wake();
+    } catch (error) {
+      this.stop(error);
+    }
   }
 
   /** Stops starting runs; resolves when those under way have ended, or were aborted after `drainMs`. */

@@ -8,6 +8,8 @@ import { deriveId } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
 import type { Store } from "../store/store.js";
 import type { DocumentRead, Effects, SqlStatement } from "../store/unit.js";
+import { blameEvent } from "./blame.js";
+import type { DocumentTypes } from "./document-types.js";
 import { HandlerDocuments } from "./documents.js";
 import type { Context, Documents, SqlEffect, SqlInput } from "./handler.js";
 import { inheritedHeaders, type Origin, type Routes, recordOf } from "./outgoing.js";
@@ -23,10 +25,11 @@ export interface ContextHost {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
-  ensureDocuments(type: DocumentType<unknown>): void | Promise<void>;
+  readonly documentTypes: DocumentTypes;
 }
 
 const none: readonly DocumentRead[] = [];
+const nothing: readonly Promise<void>[] = [];
 
 /** The context of one run: collects effects as data, remembers what was read, and closes when the run is over. */
 export class HandlerContext implements Context<string> {
@@ -42,6 +45,8 @@ export class HandlerContext implements Context<string> {
   #counts: Map<string, number> | undefined;
   #documents: { readonly type: DocumentType<unknown>; readonly of: HandlerDocuments } | undefined;
   reads: readonly DocumentRead[] = none;
+  /** What a remote store has to answer before the effects can be committed. */
+  declaring: readonly Promise<void>[] = nothing;
   readonly effects: Effects = {};
 
   constructor(host: ContextHost, record: LogRecord, generation: number, emits: ReadonlySet<string>, attempt: number) {
@@ -63,7 +68,7 @@ export class HandlerContext implements Context<string> {
   after(delay: Duration, message: Message<string, unknown>, options: { readonly name?: string } = {}): void {
     this.#open("after");
     this.#declared(message.type);
-    const due = this.#host.clock.now() + durationMs(delay, "after: delay");
+    const due = this.#host.clock.now() + blameEvent(() => durationMs(delay, "after: delay"));
     const record = recordOf(message, this.#host.routes, this.#origin(message.type, due));
     this.effects.timers ??= [];
     this.effects.timers.push({ service: this.#host.service, name: options.name, due, record });
@@ -143,6 +148,18 @@ export class HandlerContext implements Context<string> {
   read(read: DocumentRead): void {
     if (this.reads === none) this.reads = [read];
     else (this.reads as DocumentRead[]).push(read);
+  }
+
+  /** Has the commit wait until the store knows a type. */
+  declare(answer: Promise<void>): void {
+    if (!this.declaring.includes(answer)) this.declaring = [...this.declaring, answer];
+  }
+
+  /** Resolves when the store knows the types; rejects when it could not be told of one. */
+  async declared(): Promise<void> {
+    const answers = this.declaring;
+    this.declaring = nothing;
+    await Promise.all(answers);
   }
 
   /** Throws once the run is over: nobody would commit the effect. */

@@ -2,17 +2,20 @@ import type { DocumentDeclaration, DocumentType } from "../contract/documents.js
 import { Failure } from "../failure/failure.js";
 import type { DocumentTypeShape, Store, StoredDocument } from "../store/store.js";
 import type { DocumentRead, DocumentWrite, Effects, IndexEntry } from "../store/unit.js";
+import { blameEvent } from "./blame.js";
+import type { DocumentTypes } from "./document-types.js";
 
 /** What a handler's documents need of its context. */
 interface Collecting {
   readonly effects: Effects;
   read(read: DocumentRead): void;
+  declare(answer: Promise<void>): void;
   assertOpen(what: string): void;
 }
 interface DocumentHost {
   readonly service: string;
   readonly store: Store;
-  ensureDocuments(type: DocumentType<unknown>): void | Promise<void>;
+  readonly documentTypes: DocumentTypes;
 }
 
 type Doc = Readonly<Record<string, unknown>>;
@@ -35,6 +38,7 @@ export class HandlerDocuments {
   get(id: string): Promise<unknown> {
     try {
       this.#context.assertOpen("documents.get");
+      blameEvent(() => checkDocumentId(this.#declaration, id));
       const own = this.#written(id);
       if (own !== undefined) return Promise.resolve(own.text === undefined ? undefined : JSON.parse(own.text));
       const answer = this.#host.store.readDocument(this.#host.service, this.#declaration.name, id);
@@ -72,14 +76,16 @@ export class HandlerDocuments {
 
   delete(id: string): void {
     this.#context.assertOpen("documents.delete");
+    blameEvent(() => checkDocumentId(this.#declaration, id));
     const { name, version } = this.#declaration;
     this.#write({ service: this.#host.service, type: name, id, schema: version, text: undefined, indexed: [] });
   }
 
   async find(where: Doc, options: FindOptions = {}): Promise<readonly unknown[]> {
     this.#context.assertOpen("documents.find");
-    await this.#host.ensureDocuments(this.#type);
-    return findDocuments(this.#host.store, this.#host.service, this.#declaration, where, options);
+    const conditions = blameEvent(() => findConditions(this.#declaration, where));
+    await this.#host.documentTypes.ensure(this.#type);
+    return findDocuments(this.#host.store, this.#host.service, conditions, options);
   }
 
   #written(id: string): DocumentWrite | undefined {
@@ -88,7 +94,8 @@ export class HandlerDocuments {
 
   #write(write: DocumentWrite): void {
     // A type's first write declares it; before that no document of it can be stored, so reads need not wait for it.
-    void this.#host.ensureDocuments(this.#type);
+    const answer = this.#host.documentTypes.ensure(this.#type);
+    if (answer !== undefined) this.#context.declare(answer);
     const { effects } = this.#context;
     if (effects.documents === undefined) {
       effects.documents = [write];
@@ -135,24 +142,59 @@ export function indexEntries(
   ];
 }
 
+/**
+ * Refuses an id that is no text, like one that was to be in the data and is not.
+ *
+ * @throws {Failure} OPTION_INVALID
+ */
+export function checkDocumentId({ name }: DocumentDeclaration, id: unknown): void {
+  if (typeof id === "string") return;
+  throw new Failure("OPTION_INVALID", `${name}: an id is text, not ${idKind(id)}; give the document's id as a string`);
+}
+
+function idKind(id: unknown): string {
+  return id === null ? "null" : typeof id;
+}
+
+/** What a find asks for, checked: the condition that an index answers, and all of them. */
+export interface FindConditions {
+  readonly declaration: DocumentDeclaration;
+  readonly indexed: readonly [field: string, value: unknown];
+  readonly all: readonly (readonly [field: string, value: unknown])[];
+}
+
+/**
+ * The conditions of a find. One without a value is never dropped: the answer would hold what nobody asked for.
+ *
+ * @throws {Failure} INDEX_MISSING when no field has an index; OPTION_INVALID when a condition is undefined.
+ */
+export function findConditions(declaration: DocumentDeclaration, where: Doc): FindConditions {
+  const { name, indexes, unique } = declaration;
+  const all = Object.entries(where);
+  const indexed = all.find(([field]) => unique.includes(field) || indexes.includes(field));
+  if (indexed === undefined)
+    throw new Failure(
+      "INDEX_MISSING",
+      `${name}: find({ ${all.map(([field]) => field).join(", ")} }) has no index; declare one of the fields in indexes`,
+    );
+  const empty = all.find(([, value]) => value === undefined);
+  if (empty !== undefined)
+    throw new Failure(
+      "OPTION_INVALID",
+      `${name}: find({ ${empty[0]} }) is undefined; leave the condition out, or write null for documents without a value`,
+    );
+  return { declaration, indexed, all };
+}
+
 /** Committed documents that match, in id order: one index finds candidates, the other conditions are checked on them. */
 export async function findDocuments(
   store: Store,
   service: string,
-  declaration: DocumentDeclaration,
-  where: Doc,
+  conditions: FindConditions,
   options: FindOptions,
 ): Promise<readonly unknown[]> {
   const { limit = 100 } = options;
-  const conditions = Object.entries(where).filter(([, value]) => value !== undefined);
-  const indexed = conditions.find(
-    ([field]) => declaration.unique.includes(field) || declaration.indexes.includes(field),
-  );
-  if (indexed === undefined)
-    throw new Failure(
-      "INDEX_MISSING",
-      `${declaration.name}: find({ ${conditions.map(([field]) => field).join(", ")} }) has no index; declare one of the fields in indexes`,
-    );
+  const { declaration, indexed, all } = conditions;
   const [field, value] = indexed;
   const found: unknown[] = [];
   for (let after = options.after; found.length < limit; ) {
@@ -166,7 +208,7 @@ export async function findDocuments(
     });
     for (const stored of page) {
       const document = parseStored(declaration, stored) as Doc;
-      if (conditions.every(([name, wanted]) => indexValue(document[name]) === indexValue(wanted))) found.push(document);
+      if (all.every(([name, wanted]) => indexValue(document[name]) === indexValue(wanted))) found.push(document);
       if (found.length === limit) break;
     }
     if (page.length < limit) break;

@@ -5,7 +5,7 @@ import type { Effects, EntryChange, NewEntry } from "../store/unit.js";
 import type { Circuit } from "./circuit.js";
 import { commandFailed } from "./command-result.js";
 import type { Lane } from "./lane.js";
-import { backoffMs, decide } from "./retry.js";
+import { backoffMs, decide, waits } from "./retry.js";
 import { entryFailure, type Run } from "./run.js";
 
 const reloadsInARow = 5;
@@ -40,7 +40,7 @@ export class FailedRuns {
     restore(run);
     const { retry } = run.subscription;
     // What was read may be why it failed: then the failure is not the event's.
-    const decision = this.#stale(run) ? "reload" : decide(error, run.attempt, run.parked, retry);
+    const decision = this.#stale(run) ? "reload" : decide(error, run.failures + 1, run.parked, retry);
     if (decision !== "reload" && this.#host.circuit.failed(run, error)) {
       // A dead dependency is no fault of the event: it keeps its place and its attempts, and waits for a probe.
       this.#host.release(run);
@@ -60,6 +60,7 @@ export class FailedRuns {
         this.#host.release(run);
         run.lane.reloads = 0;
         run.attempt += 1;
+        run.failures += 1;
         this.#host.again(run.lane, backoffMs(run.attempt - 1, retry, this.#host.jitter()));
         break;
       case "park":
@@ -72,7 +73,7 @@ export class FailedRuns {
   #setAside(run: Run, error: unknown, dead: boolean): void {
     const { record, subscription } = run;
     const now = this.#host.clock.now();
-    const failure = entryFailure(error, now);
+    const failure = entryFailure(error, now, waits(error) ? run.failures : run.failures + 1);
     const change: EntryChange = {
       state: dead ? "dead" : "parked",
       holds: !(dead && subscription.skipPoison),

@@ -14,6 +14,8 @@ export class PartitionFeed {
   claimed: number;
   dispatched = 0;
   readonly outstanding = new Set<Run>();
+  /** The lease is given up or lost: what has not begun is not begun here. */
+  left = false;
   /** Ranges above the frontier that were finished before this process started. */
   #finished: Position["finished"];
 
@@ -45,19 +47,28 @@ export class PartitionFeed {
   }
 }
 
-/** A topic as one consumer reads it. */
+/** A topic as one consumer reads it: the partitions whose leases this process has, by number. */
 export class TopicFeed {
   atEnd = false;
   reading = false;
+  readonly partitions: (PartitionFeed | undefined)[];
 
   constructor(
     readonly topic: string,
-    readonly partitions: readonly PartitionFeed[],
-  ) {}
+    partitions: number,
+  ) {
+    this.partitions = new Array(partitions).fill(undefined);
+  }
 
   request(): ReadRequest | undefined {
-    const from = this.partitions.map((partition) => (partition.full ? -1 : partition.scanned));
-    if (from.every((offset) => offset < 0)) return undefined;
+    const from = this.partitions.map((partition) =>
+      partition === undefined || partition.full ? -1 : partition.scanned,
+    );
+    if (from.every((offset) => offset < 0)) {
+      // Without a partition of its own there is nothing to come to the end of.
+      if (this.partitions.every((partition) => partition === undefined)) this.atEnd = true;
+      return undefined;
+    }
     return { topic: this.topic, from, recordsMax: batchRecordsMax, bytesMax: batchBytesMax };
   }
 
@@ -66,6 +77,7 @@ export class TopicFeed {
     let further = false;
     this.atEnd = batch.atEnd;
     this.partitions.forEach((partition, index) => {
+      if (partition === undefined) return;
       const next = batch.next[index] ?? -1;
       // It was left out, being full: the end of the others is not the end.
       if (next < 0) this.atEnd = false;

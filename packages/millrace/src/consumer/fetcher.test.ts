@@ -38,7 +38,8 @@ it("does not ask again and again for what a full partition keeps it from, and go
       throw error;
     },
   });
-  fetcher.open(["steps"], [position(0), position(1)]);
+  fetcher.open([{ topic: "steps", partitions: 2 }]);
+  for (const partition of [0, 1]) fetcher.take(position(partition));
   fetcher.next();
   for (let n = 0; n < 20; n += 1) await turn();
   expect(requests).toEqual([

@@ -24,20 +24,47 @@ export interface FetcherHost {
 export class Fetcher {
   readonly #host: FetcherHost;
   #feeds: TopicFeed[] = [];
+  #home: TopicFeed | undefined;
   #cancelPass: Cancel | undefined;
 
   constructor(host: FetcherHost) {
     this.#host = host;
   }
 
-  open(topics: readonly string[], positions: readonly Position[]): void {
-    this.#feeds = topics.map((topic) => {
-      const own = positions.filter((position) => position.topic === topic);
-      return new TopicFeed(
-        topic,
-        own.map((position) => new PartitionFeed(position, (offset) => this.#reread(position, offset, own.length))),
-      );
-    });
+  /** Knows the topics, in the order of their declaration, and how many partitions each has. */
+  open(topics: readonly { readonly topic: string; readonly partitions: number }[]): void {
+    this.#feeds = topics.map(({ topic, partitions }) => new TopicFeed(topic, partitions));
+    // The topic with the most partitions is the lanes' home; the feeds' order changes, this does not.
+    let home: TopicFeed | undefined;
+    for (const feed of this.#feeds)
+      if (home === undefined || feed.partitions.length > home.partitions.length) home = feed;
+    this.#home = home;
+  }
+
+  /** Begins to read a partition where its position is. */
+  take(position: Position): void {
+    const feed = this.#feeds.find(({ topic }) => topic === position.topic);
+    if (feed === undefined) return;
+    const reread = (offset: number) => this.#reread(position, offset, feed.partitions.length);
+    feed.partitions[position.partition] = new PartitionFeed(position, reread);
+    feed.atEnd = false;
+  }
+
+  /** Reads no further in a partition. */
+  drop(position: Position): PartitionFeed | undefined {
+    const feed = this.#feeds.find(({ topic }) => topic === position.topic);
+    const partition = feed?.partitions[position.partition];
+    if (feed === undefined || partition?.position.id !== position.id) return undefined;
+    feed.partitions[position.partition] = undefined;
+    partition.left = true;
+    return partition;
+  }
+
+  /** The positions that are being read. */
+  get held(): readonly Position[] {
+    return this.#feeds.flatMap(({ partitions }) =>
+      partitions.filter((partition) => partition !== undefined).map(({ position }) => position),
+    );
   }
 
   /** Reads one record again: a handler may have changed the data it was given. */
@@ -49,16 +76,18 @@ export class Fetcher {
     return record === undefined ? undefined : this.#host.amend(record);
   }
 
-  /** The positions of the topic with the most partitions: lanes have their home there. */
-  get home(): readonly Position[] {
-    let home: TopicFeed | undefined;
-    for (const feed of this.#feeds)
-      if (home === undefined || feed.partitions.length > home.partitions.length) home = feed;
-    return home?.partitions.map((partition) => partition.position) ?? [];
+  /** How many homes there are for lanes. */
+  get homes(): number {
+    return this.#home?.partitions.length ?? 0;
+  }
+
+  /** The position under whose epoch the lanes of a home run; undefined when another process has it. */
+  homeAt(home: number): Position | undefined {
+    return this.#home?.partitions[home]?.position;
   }
 
   get partitions(): readonly PartitionFeed[] {
-    return this.#feeds.flatMap((feed) => feed.partitions);
+    return this.#feeds.flatMap((feed) => feed.partitions.filter((partition) => partition !== undefined));
   }
 
   get atEnd(): boolean {
@@ -128,7 +157,7 @@ export class Fetcher {
     if (!store) return;
     for (const feed of this.#feeds)
       for (const partition of feed.partitions) {
-        if (partition.claimed >= partition.scanned) continue;
+        if (partition === undefined || partition.claimed >= partition.scanned) continue;
         this.#host.committer.passed({ position: partition.position, start: partition.claimed, end: partition.scanned });
         partition.claimed = partition.scanned;
       }

@@ -218,4 +218,32 @@ describe("a handler that waits for a cause", () => {
     expect(await t.entries()).toEqual([]);
     expect(await t.running.engine.inspect.operation(id)).toMatchObject({ state: "committed" });
   });
+
+  it("has all its attempts left when it fails after it has waited, also after a restart and a redrive", async () => {
+    const ship = command("ship", z.object({ orderId: z.string() }), { key: "orderId" });
+    let ends: "waits" | "fails" = "waits";
+    let failed = 0;
+    const shipping = service("shipping").handle(ship, { retry: { attemptsInPlace: 1, attemptsMax: 3 } }, () => {
+      if (ends === "waits") throw new Failure("NOT_YET", "not placed yet");
+      failed += 1;
+      throw new Error("no van");
+    });
+    let t = await trial([shipping], { dir: tempFolder() });
+    await t.app.send(ship({ orderId: "a" }));
+    await t.until(async () => (await t.entries())[0]?.attempt === 10);
+    ends = "fails";
+    await t.until(() => failed === 1);
+    ends = "waits";
+    await t.until(async () => (await t.entries())[0]?.attempt === 13);
+    t = await t.again([shipping]);
+    ends = "fails";
+    await t.rest();
+    expect(failed).toBe(3);
+    const [dead] = await t.entries();
+    expect(dead).toMatchObject({ state: "dead", attempt: 15, failure: { message: "no van", failures: 3 } });
+    await t.running.engine.operate.redrive([dead?.entry as number], { actor: "ann", reason: "vans", at: 0 });
+    await t.running.lanesChanged([{ consumer: "shipping", lane: dead?.lane as string }]);
+    await t.rest();
+    expect(failed).toBe(6);
+  });
 });

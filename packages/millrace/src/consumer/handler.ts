@@ -17,6 +17,8 @@ export interface Context<Emits extends string> {
   /**
    * Publishes or sends `message` after the delay, never early, also after a restart.
    * A later timer of the same service with the same `name` replaces this one.
+   *
+   * @throws {Failure} EVENT_REJECTED when the delay is not a duration: it was computed from this event.
    */
   after(delay: Duration, message: Message<Emits, unknown>, options?: { readonly name?: string }): void;
   /** Cancels this service's timer of that name, if it has not fired. */
@@ -26,6 +28,8 @@ export interface Context<Emits extends string> {
   /**
    * Adds an INSERT, UPDATE, DELETE or WITH statement to the commit, for read models in SQL. Values become parameters.
    * Only for engines that speak SQL; the dialect is the engine's (embedded: SQLite).
+   *
+   * @throws {Failure} OPTION_INVALID when it is no such statement; EVENT_REJECTED when a value cannot be a parameter.
    */
   sql(strings: TemplateStringsArray, ...values: readonly SqlInput[]): SqlEffect;
   /** Aborted when the handler's time is up, or the process drains for too long. */
@@ -42,8 +46,11 @@ export interface Context<Emits extends string> {
   readonly log: Logger;
 }
 
-/** What can stand for a parameter: booleans are stored as 0 and 1, dates as ISO 8601 text in UTC. */
-export type SqlInput = string | number | boolean | null | Date | Uint8Array;
+/**
+ * What can stand for a parameter: booleans are stored as 0 and 1, dates as ISO 8601 text in UTC. Numbers are finite;
+ * anything else is stored as the text you make of it, with JSON.stringify for instance.
+ */
+export type SqlInput = string | number | bigint | boolean | null | Date | Uint8Array;
 
 /** A statement that will run in the commit. */
 export interface SqlEffect {
@@ -54,7 +61,8 @@ export interface SqlEffect {
 /**
  * A service's documents of one type, as one run of a handler sees them: what is committed, with its own writes on top.
  *
- * @throws {Failure} DOCUMENT_REJECTED when a document does not fit its schema; CONTEXT_CLOSED after the handler ended.
+ * @throws {Failure} DOCUMENT_REJECTED when a document does not fit its schema; EVENT_REJECTED when an id is no text;
+ * CONTEXT_CLOSED after the handler ended.
  */
 export interface Documents<Doc> {
   get(id: string): Promise<Doc | undefined>;
@@ -65,7 +73,7 @@ export interface Documents<Doc> {
    * Committed documents whose fields equal `where`, in id order; at least one field must be declared in `indexes` or
    * `unique`. Not checked at the commit: a rule over a set needs a declared unique index.
    *
-   * @throws {Failure} INDEX_MISSING when no field of `where` is indexed.
+   * @throws {Failure} INDEX_MISSING when no field of `where` is indexed; EVENT_REJECTED when a condition is undefined.
    */
   find(where: Partial<Doc>, options?: { readonly limit?: number; readonly after?: string }): Promise<readonly Doc[]>;
 }

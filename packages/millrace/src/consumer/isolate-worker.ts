@@ -3,7 +3,7 @@ import { describeError, Failure } from "../failure/failure.js";
 import type { Logger } from "../runtime/logger.js";
 import type { Store } from "../store/store.js";
 import { HandlerContext } from "./context.js";
-import { declaresDocuments } from "./document-types.js";
+import { DocumentTypes } from "./document-types.js";
 import type { Handler } from "./handler.js";
 import {
   type FromWorker,
@@ -67,18 +67,7 @@ function plain(fields: object): object {
   }
 }
 
-/** What puts have declared: checked before the run ends, since a put does not wait for it. */
-let declaring: Promise<void>[] = [];
-const declare = declaresDocuments(store, service);
-const ensureDocuments: typeof declare = (type) => {
-  const done = declare(type);
-  if (done instanceof Promise) {
-    done.catch(() => {});
-    declaring.push(done);
-  }
-  return done;
-};
-
+const documentTypes = new DocumentTypes(store, service);
 const seeds = new Seeds(consumer);
 const loading = load();
 // Whoever runs it is told; until then nobody is.
@@ -104,15 +93,15 @@ async function run({ record, generation, attempt, now }: IsolateRun): Promise<vo
     monotonic: () => performance.now(),
     after: () => () => {},
   };
-  const host = { consumer, service, routes, seeds, store, clock, logger, ensureDocuments };
+  const host = { consumer, service, routes, seeds, store, clock, logger, documentTypes };
   const context = new HandlerContext(host, record, generation, emits, attempt);
   current = context;
-  declaring = [];
   const ended = { effects: {}, value: undefined, error: undefined };
   try {
     const handle = await loading;
     const value = await handle(arrived(record), context);
-    await Promise.all(declaring);
+    // What a put declares, it does not wait for.
+    await Promise.all(context.declaring);
     finish(context, { ...ended, effects: context.effects, value: refusalOf(value) });
   } catch (error) {
     finish(context, { ...ended, error: portable(error) });

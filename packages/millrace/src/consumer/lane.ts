@@ -20,6 +20,10 @@ export class Lane {
   timer: Cancel | undefined;
   /** How often in a row its head was run again because it had read what changed meanwhile. */
   reloads = 0;
+  /** Its entries changed while a run was under way: the store is to be asked when it ends. */
+  stale = false;
+  /** True while another process runs its entries. */
+  away = false;
   /** True while the lane stands in a queue for a free place. */
   ready = false;
 
@@ -39,13 +43,22 @@ export class Lane {
     return run;
   }
 
+  /** Takes the runs out of the queue that are under a claim which is not this process's any more. */
+  drop(lost: (run: Run) => boolean): Run[] {
+    const dropped: Run[] = [];
+    const kept: Run[] = [];
+    for (let run = this.shift(); run !== undefined; run = this.shift()) (lost(run) ? dropped : kept).push(run);
+    for (const run of kept) this.push(run);
+    return dropped;
+  }
+
   get idle(): boolean {
     return this.running === undefined && this.first === undefined && this.joining === 0 && this.head === undefined;
   }
 
   /** Nothing of it needs this process's attention: a held lane's dead head waits for an operator. */
   get resting(): boolean {
-    const waits = this.head === undefined || this.head.state === "dead";
+    const waits = this.head === undefined || this.head.state === "dead" || this.away;
     return this.running === undefined && this.first === undefined && this.joining === 0 && waits;
   }
 }

@@ -3,11 +3,10 @@ import { z } from "zod";
 import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { embedded } from "../embedded/embedded.js";
-import type { Engine } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
 import { service } from "../service/declare.js";
-import type { Store } from "../store/store.js";
 import type { Outcome } from "../store/unit.js";
+import { meddled } from "../testing/faulty-store.js";
 import { endTrials, gate, type Trial, trial } from "../testing/trial.js";
 
 afterEach(endTrials);
@@ -27,30 +26,6 @@ async function standing(t: Trial) {
   return {
     behind: (position?.end ?? 0) - (position?.frontier ?? 0),
     states: (await t.entries()).map((entry) => entry.state),
-  };
-}
-
-/** An engine whose store answers some calls in its own way. */
-function meddled(engine: Engine, meddle: (store: Store) => Partial<Store>): Engine {
-  return {
-    ...engine,
-    async open(context) {
-      const open = await engine.open(context);
-      const own = meddle(open.store);
-      const store = new Proxy(open.store, {
-        get(target, name) {
-          const value = (Reflect.get(own, name) ?? Reflect.get(target, name)) as unknown;
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      });
-      return new Proxy(open, {
-        get(target, name) {
-          if (name === "store") return store;
-          const value = Reflect.get(target, name) as unknown;
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      });
-    },
   };
 }
 
@@ -170,7 +145,7 @@ describe("a consumer stops, and nothing else, when", () => {
     await t.app.publish(take("a", 0));
     await t.until(() => t.status("failing").state === "stopped");
     await t.app.publish(take("a", 1));
-    await t.rest();
+    await t.restBeside("failing");
     expect(t.status("failing").failure?.code).toBe("STORE_DAMAGED");
     expect(ran).toEqual([0, 1]);
   });

@@ -9,6 +9,8 @@ export interface LanesHost {
   readonly consumer: string;
   readonly store: Store;
   readonly clock: Clock;
+  /** Whether this process runs the lane's entries: it has the lease of the lane's home. */
+  runsEntries(lane: string): boolean;
   /** Sends a run to stand behind the lane's entries. */
   join(run: Run): void;
   wake(): void;
@@ -89,6 +91,7 @@ export class Lanes {
 
   setHead(lane: Lane, head: LaneHead | undefined): void {
     lane.head = head?.holds === true ? head : undefined;
+    lane.away = lane.head !== undefined && !this.#host.runsEntries(lane.key);
     lane.timer?.();
     lane.timer = undefined;
     if (lane.head === undefined || lane.head.state === "dead") {
@@ -96,6 +99,8 @@ export class Lanes {
       return;
     }
     this.join(lane);
+    // Whoever has its home runs the entries, and tells when the lane is free again.
+    if (lane.away) return;
     // Who was running it is gone: its time has come.
     const waitMs = lane.head.state === "running" ? 0 : lane.head.due - this.#host.clock.now();
     if (waitMs > 0) {
@@ -121,17 +126,30 @@ export class Lanes {
 
   /** Asks the store who is the lane's head now; when the store cannot say, the consumer stops. */
   async refresh(lane: Lane): Promise<void> {
-    if (lane.running !== undefined) return;
+    lane.stale = lane.running !== undefined;
+    if (lane.stale) return;
     try {
       const answer = this.#host.store.readLaneHead(this.#host.consumer, lane.key);
       const head = answer instanceof Promise ? await answer : answer;
-      // A run that began meanwhile asks again when it ends.
-      if (lane.running !== undefined) return;
+      lane.stale = lane.running !== undefined;
+      if (lane.stale) return;
       this.setHead(lane, head);
       this.#host.wake();
     } catch (error) {
       this.#host.stop(error);
     }
+  }
+
+  /** The lanes that this process knows of; the others have nothing to do here. */
+  [Symbol.iterator](): IterableIterator<Lane> {
+    return this.#lanes.values();
+  }
+
+  /** Looks again at a lane that another process changed; one that has nothing to do here is left alone. */
+  changed(key: string): void {
+    const lane = this.#lanes.get(key);
+    if (lane !== undefined) void this.refresh(lane);
+    else if (this.#host.runsEntries(key)) void this.refresh(this.of(key));
   }
 
   close(): void {

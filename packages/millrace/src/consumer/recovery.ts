@@ -109,7 +109,8 @@ export class Recovery {
 export interface SuspectsHost {
   readonly plan: ConsumerPlan;
   readonly host: ConsumerHost;
-  readonly home: readonly Position[];
+  /** The position under whose epoch the lanes of a home run, if this process has it. */
+  homeOf(home: number): Position | undefined;
   readonly partitions: readonly PartitionFeed[];
 }
 
@@ -117,12 +118,12 @@ export interface SuspectsHost {
  * At the start, before anything runs: charges the event that was running alone when the process died, and finds those
  * that may have been under way. Undefined when the last process ended in order, or with nothing to do.
  */
-export async function suspectsOf({ plan, host, home, partitions }: SuspectsHost): Promise<Suspects | undefined> {
+export async function suspectsOf({ plan, host, homeOf, partitions }: SuspectsHost): Promise<Suspects | undefined> {
   const { engine, clock, logger } = host;
   const { store } = engine;
   const heads = await store.readLaneHeads(plan.name);
   const subscription = (type: string) => plan.subscriptions.find((one) => one.contract.type === type);
-  await chargeCrashes({ consumer: plan.name, store, clock, logger, home, subscription }, heads);
+  await chargeCrashes({ consumer: plan.name, store, clock, logger, homeOf, subscription }, heads);
   const crashed = partitions.filter(({ position }) => position.crashes > 0);
   if (crashed.length === 0) return undefined;
   const ends = new Map<PartitionFeed, number>();

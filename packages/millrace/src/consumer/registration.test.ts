@@ -116,6 +116,61 @@ describe("a known consumer", () => {
   });
 });
 
+describe("a topic that a consumer left and hears again", () => {
+  const notes = topic("notes", {
+    key: "key",
+    partitions: 2,
+    retention: "1h",
+    events: { taken: event("note.taken", Step) },
+  });
+  const both = () => hearing().on(notes.taken, note("hearing"));
+  const left = async (awayMs: number, dir = tempFolder()) => {
+    const t = await trial([owner, service("writing").owns(notes), both()], { dir });
+    await t.app.publish(notes.taken({ key: "a", n: 0 }));
+    await publish(t, 1);
+    const away = await t.again([owner, service("writing").owns(notes), hearing()]);
+    for (const n of [2, 3]) {
+      await away.app.publish(notes.taken({ key: "a", n }));
+      await away.clock.advance(awayMs);
+    }
+    return away;
+  };
+  const services = (): Service[] => [owner, service("writing").owns(notes), both()];
+
+  it("goes on where it was left", async () => {
+    const t = await (await left(1_000)).again(services());
+    await t.rest();
+    expect(seen).toEqual([
+      "hearing note.taken 0",
+      "hearing step.taken 1",
+      "hearing note.taken 2",
+      "hearing note.taken 3",
+    ]);
+    expect(t.lines.find((line) => line.level === "info")?.message).toMatch(/hears notes again, from where it left/);
+  });
+
+  it("stops it with POSITION_MISSING when retention has removed what it would have to handle", async () => {
+    const t = await (await left(2 * 3_600_000)).again(services());
+    expect(t.status("hearing")).toMatchObject({
+      state: "stopped",
+      failure: {
+        code: "POSITION_MISSING",
+        message: expect.stringMatching(/hearing, topic notes: partition \d begins at.*forget hearing/),
+      },
+    });
+    expect(seen).toEqual(["hearing note.taken 0", "hearing step.taken 1"]);
+  });
+
+  it("stops it with POSITION_MISSING when it was deleted and made anew meanwhile", async () => {
+    const dir = tempFolder();
+    const t = await left(1_000, dir);
+    await t.stop();
+    otherProgram(dir, (database) => database.exec("UPDATE mr_topics SET incarnation = 'x' WHERE name = 'notes'"));
+    const again = await trial(services(), { dir, clock: t.clock });
+    expect(again.status("hearing").failure).toMatchObject({ code: "POSITION_MISSING" });
+  });
+});
+
 describe("a consumer whose position does not fit the log any more", () => {
   const damage = {
     "its positions are missing": "DELETE FROM mr_positions WHERE consumer = 'hearing'",
@@ -141,7 +196,8 @@ describe("a consumer whose position does not fit the log any more", () => {
     expect(again.lines.some((line) => line.level === "error" && /hearing stopped/.test(line.message))).toBe(true);
     seen.length = 0;
     await again.app.publish(well.dug({ key: "a", n: 9 }));
-    await publish(again, 4);
+    await again.app.publish(steps.taken({ key: "k4", n: 4 }));
+    await again.restBeside("hearing");
     expect([seen, again.status("digging").state]).toEqual([["digging well.dug 9"], "running"]);
   });
 
@@ -164,7 +220,8 @@ describe("a consumer whose position does not fit the log any more", () => {
     await publish(t, 0);
     await t.running.engine.operate.forget("hearing", { actor: "ann", reason: "not needed", at: 0 });
     t.running.forget("hearing");
-    await publish(t, 1);
+    await t.app.publish(steps.taken({ key: "k1", n: 1 }));
+    await t.restBeside("hearing");
     expect(t.status("hearing").failure).toMatchObject({ code: "POSITION_MISSING" });
     expect(seen).toEqual(taken("hearing", 0));
   });

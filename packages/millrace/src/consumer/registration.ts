@@ -24,14 +24,22 @@ export async function register(engine: OpenEngine, plan: ConsumerPlan, logger: L
     }
     await checkPositions(engine, plan, before, incarnation);
     const added = types.filter((type) => !before.types.includes(type));
-    if (added.length > 0)
+    if (before.types.length === 0)
+      logger.info({ consumer: plan.name, topic }, `${plan.name} hears ${topic} again, from where it left it`);
+    else if (added.length > 0)
       logger.info(
         { consumer: plan.name, topic, added },
         `${plan.name} hears ${added.join(", ")} from now on, not the past`,
       );
     topics.push({ topic, incarnation, types, start: before.start });
   }
-  return { consumer: plan.name, service: plan.service, topics };
+  return { consumer: plan.name, service: plan.service, topics: [...topics, ...dropped(known, topics)] };
+}
+
+/** Topics that it hears no more are remembered, so that their positions are checked should it hear them again. */
+function dropped(known: Registration | undefined, heard: Registration["topics"]): Registration["topics"] {
+  const left = known?.topics.filter(({ topic }) => !heard.some((other) => other.topic === topic));
+  return left?.map((topic) => ({ ...topic, types: [] })) ?? [];
 }
 
 function byTopic(plan: ConsumerPlan): Map<string, Subscription[]> {

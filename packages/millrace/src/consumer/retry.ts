@@ -6,15 +6,15 @@ import type { RetryPlan } from "./plan.js";
 export type Decision = "reload" | "in-place" | "park" | "dead-letter" | "stop";
 
 /**
- * Decides by the failure's verdict and the attempts so far. Waiting for something that will come (a cause that has not
+ * Decides by the failure's verdict and how many runs have failed, this one included. Waiting for something that will come (a cause that has not
  * arrived, a newer program, a store with space) is no fault of the event: it never becomes a dead letter that way.
  */
-export function decide(error: unknown, attempt: number, parked: boolean, retry: RetryPlan): Decision {
+export function decide(error: unknown, failures: number, parked: boolean, retry: RetryPlan): Decision {
   const verdict = verdictOf(error);
   if (verdict !== "retry") return verdict;
   if (waits(error)) return "park";
-  if (attempt >= retry.attemptsMax) return "dead-letter";
-  return !parked && attempt < retry.attemptsInPlace ? "in-place" : "park";
+  if (failures >= retry.attemptsMax) return "dead-letter";
+  return !parked && failures < retry.attemptsInPlace ? "in-place" : "park";
 }
 
 /** A failure that brings the event nearer to being a dead letter: not one that waits, and not one that is final anyway. */
@@ -22,7 +22,8 @@ export function countsAsAttempt(error: unknown): boolean {
   return verdictOf(error) === "retry" && !waits(error);
 }
 
-function waits(error: unknown): boolean {
+/** Whether a run ended only to wait: it is no failure of its event, and is not counted as one. */
+export function waits(error: unknown): boolean {
   return isFailure(error) && waiting.has(error.code);
 }
 

@@ -12,10 +12,8 @@ export interface RunOwner {
   settled(run: Run, outcome: Outcome): void;
 }
 
-/** A lane entry, and what it runs as. */
-interface Waiting {
-  readonly lane: Lane;
-  readonly subscription: Subscription;
+/** A lane entry, and the position under whose epoch it runs. */
+interface EntryAt {
   readonly entry: LaneEntry;
   readonly position: Position;
 }
@@ -25,6 +23,8 @@ export class Run implements Pending {
   readonly patient = true;
   context: HandlerContext | undefined;
   attempt: number;
+  /** How many of its runs have failed so far: those that only waited are not among them. */
+  failures = 0;
   /** The next one in its lane. */
   next: Run | undefined;
   /** Its place in the dispatch order of its partition. */
@@ -36,6 +36,8 @@ export class Run implements Pending {
   /** What to do once it has moved, if the handler ended meanwhile. */
   afterMove: (() => void) | undefined;
   startedAt = 0;
+  /** Its lease was lost: nothing that becomes of it counts any more. */
+  gone = false;
   /** Takes the answer to a commit before the handler's, in place of the owner. */
   before: ((outcome: Outcome) => void) | undefined;
   /** How many processes have died while nothing but this event ran. */
@@ -59,11 +61,14 @@ export class Run implements Pending {
     this.attempt = attempt;
   }
 
-  /** The run of an event that waits in its lane. */
-  static ofEntry(owner: RunOwner, { lane, subscription, entry, position }: Waiting): Run {
-    const { record, since, attempt, redrives, failure } = entry;
-    const claim: Claim = { type: "lane-entry", position, entry: entry.entry, attempt };
+  /** The next run of an event that waits in its lane. */
+  static ofEntry(owner: RunOwner, lane: Lane, subscription: Subscription, at: EntryAt): Run {
+    const { entry, position } = at;
+    const { attempt, record, since, redrives, failure } = entry;
+    const claim = { type: "lane-entry" as const, position, entry: entry.entry, attempt };
     const run = new Run(owner, lane, subscription, record, since, claim, attempt + 1, redrives);
+    // A redrive begins at attempt 0: failures before it do not count.
+    run.failures = Math.min(attempt, failure?.failures ?? attempt);
     run.died = attempt === 0 ? 0 : (failure?.crashes ?? 0);
     return run;
   }
@@ -86,19 +91,20 @@ export class Run implements Pending {
   settled(outcome: Outcome): void {
     const { before } = this;
     this.before = undefined;
-    if (before === undefined) this.owner.settled(this, outcome);
+    if (before === undefined || this.gone) this.owner.settled(this, outcome);
     else before(outcome);
   }
 }
 
-/** A failure as it is kept with an entry. Messages are cut: an error may quote a payload. */
-export function entryFailure(error: unknown, at: number): EntryFailure {
+/** Why a run failed or waited, as it is kept with an entry. Messages are cut: an error may quote a payload. */
+export function entryFailure(error: unknown, at: number, failures: number): EntryFailure {
   const { name, message } = describeError(error);
   return {
     code: isFailure(error) ? error.code : name,
     message: message.slice(0, 1000),
     fingerprint: fingerprintOf(error),
     at,
+    failures,
   };
 }
 

@@ -8,7 +8,7 @@ import { Alone } from "./alone.js";
 import type { Circuit } from "./circuit.js";
 import { commandEffects } from "./command-result.js";
 import { type ContextHost, HandlerContext } from "./context.js";
-import { declaresDocuments } from "./document-types.js";
+import { DocumentTypes } from "./document-types.js";
 import { FailedRuns } from "./failed-runs.js";
 import type { PartitionFeed } from "./feed.js";
 import { invoke } from "./invoke.js";
@@ -44,6 +44,11 @@ export interface RunsHost {
   wake(): void;
   /** Something was committed. */
   progressed(): void;
+  /** How many homes lanes have, and the position of one; undefined when another process has it. */
+  readonly homes: number;
+  homeAt(home: number): Position | undefined;
+  /** A lease is not this process's any more. */
+  leaseLost(): void;
   stop(error: unknown): void;
 }
 
@@ -59,7 +64,6 @@ export class Runs implements RunOwner {
   readonly watch: Watch;
   readonly #failures: FailedRuns;
   readonly #slow: SlowHandlers;
-  #home: readonly Position[] = [];
   #inFlight = 0;
   #queued = 0;
   #ended: () => void = () => {};
@@ -73,46 +77,34 @@ export class Runs implements RunOwner {
     this.watch = new Watch(clock, (run) => this.#slow.overdue(run), host.slowRuns);
     const commit = (run: Run, effects: Effects) => this.#commit(run, effects);
     const stop = (error: unknown) => consumer.stop(error);
+    const shared = { consumer: plan.name, store: engine.store, clock, commit, stop };
     this.#failures = new FailedRuns({
-      consumer: plan.name,
-      store: engine.store,
-      clock,
+      ...shared,
       jitter: host.jitter,
       circuit: consumer.circuit,
-      commit,
-      homeOf: (lane) => this.#homeOf(lane),
+      homeOf: (lane) => this.#homeOf(lane.key),
       release: (run) => this.#release(run),
       again: (lane, waitMs) => this.#again(lane, waitMs),
-      stop,
     });
     this.#slow = new SlowHandlers({
-      consumer: plan.name,
-      store: engine.store,
-      clock,
-      commit,
+      ...shared,
       entryOf: (run, change) => this.#failures.entryOf(run, change),
       timedOut: (run, failure) => this.#handled(run, run.context, undefined, failure, true),
+      mayMove: (run) => consumer.homeAt(this.#homeOf(run.lane.key)) !== undefined,
       left: (run) => this.#left(run),
       join: (lane) => this.lanes.join(lane),
-      stop,
     });
     this.alone = new Alone({
-      consumer: plan.name,
-      store: engine.store,
-      clock,
+      ...shared,
       committer: host.committer,
-      commit,
       entryOf: (run, change) => this.#failures.entryOf(run, change),
       left: (run) => this.#left(run),
-      stop,
     });
     this.lanes = new Lanes({
-      consumer: plan.name,
-      store: engine.store,
-      clock,
+      ...shared,
+      runsEntries: (lane) => consumer.homeAt(this.#homeOf(lane)) !== undefined,
       join: (run) => this.#join(run),
       wake: () => consumer.wake(),
-      stop: (error) => consumer.stop(error),
     });
     for (const subscription of plan.subscriptions)
       this.#slots.set(subscription.contract.type, { subscription, running: 0, waiting: [] });
@@ -124,7 +116,7 @@ export class Runs implements RunOwner {
       store: engine.store,
       clock,
       logger: host.logger,
-      ensureDocuments: declaresDocuments(engine.store, plan.service),
+      documentTypes: new DocumentTypes(engine.store, plan.service),
     };
   }
 
@@ -147,11 +139,12 @@ export class Runs implements RunOwner {
     return stuck && this.#inFlight < fewRuns && this.#queued < queuedMax;
   }
 
-  /** Loads the lanes that have entries; `home` are the positions under whose epoch entries run. */
-  async open(home: readonly Position[]): Promise<void> {
-    this.#home = home;
-    for (const head of await this.#host.engine.store.readLaneHeads(this.#plan.name))
-      this.lanes.setHead(this.lanes.of(head.lane), head);
+  /** Loads the lanes that have entries. */
+  async open(): Promise<void> {
+    for (const head of await this.#host.engine.store.readLaneHeads(this.#plan.name)) {
+      const lane = this.lanes.of(head.lane);
+      if (lane.running === undefined) this.lanes.setHead(lane, head);
+    }
   }
 
   hears(type: string): boolean {
@@ -202,6 +195,11 @@ export class Runs implements RunOwner {
 
   #join(run: Run): void {
     this.#queued -= 1;
+    if (run.partition?.left === true) {
+      run.partition.outstanding.delete(run);
+      run.lane.joining -= 1;
+      return;
+    }
     // It may have run before its lane was held; what it read then does not matter any more.
     run.reads = [];
     const due = this.#host.clock.now();
@@ -219,6 +217,7 @@ export class Runs implements RunOwner {
       }
       lane.ready = false;
       if (lane.running !== undefined || lane.timer !== undefined) continue;
+      if (lane.first?.partition?.left === true) this.dropLeft(lane);
       if (lane.head !== undefined) this.#startEntry(lane, lane.head);
       else if (lane.joining === 0 && lane.first !== undefined) this.#startRun(lane, lane.first);
     }
@@ -246,8 +245,9 @@ export class Runs implements RunOwner {
         );
         return;
       }
-      const position = this.#home[entry.home % this.#home.length] as Position;
-      this.#startRun(lane, Run.ofEntry(this, { lane, entry, position, subscription: slot.subscription }));
+      const position = this.#consumer.homeAt(entry.home % this.#consumer.homes);
+      if (position === undefined) return void this.lanes.refresh(lane);
+      this.#startRun(lane, Run.ofEntry(this, lane, slot.subscription, { entry, position }));
     };
     if (answer instanceof Promise) answer.then(start, (error) => this.#consumer.stop(error));
     else start(answer);
@@ -298,11 +298,20 @@ export class Runs implements RunOwner {
     else this.#finish(run, context, value, error, failed);
   }
 
+  /** A remote store must know the types of the documents before they are stored. */
+  #declared(run: Run, context: HandlerContext, value: unknown): void {
+    context.declared().then(
+      () => this.#finish(run, context, value, undefined, false),
+      (error) => this.#finish(run, context, undefined, error, true),
+    );
+  }
+
   /** An error of the engine in here is nobody's to catch: it halts the consumer, not the process. */
   #finish(run: Run, context: HandlerContext, value: unknown, error: unknown, failed: boolean): void {
     try {
       if (!failed) this.#consumer.circuit.succeeded();
       if (failed) this.#failures.failed(run, error);
+      else if (context.declaring.length > 0) this.#declared(run, context, value);
       else if (run.subscription.contract.kind === "command")
         this.#commit(run, commandEffects(run.record, context.effects, value));
       else this.#commit(run, context.effects);
@@ -321,8 +330,8 @@ export class Runs implements RunOwner {
     this.#host.committer.add(run);
   }
 
-  #homeOf(lane: Lane): number {
-    return partitionOf(lane.key, Math.max(1, this.#home.length));
+  #homeOf(lane: string): number {
+    return partitionOf(lane, Math.max(1, this.#consumer.homes));
   }
 
   #again(lane: Lane, waitMs: number): void {
@@ -342,7 +351,40 @@ export class Runs implements RunOwner {
     this.#consumer.circuit.ended(run);
   }
 
+  /** Takes what has not begun, of partitions that were left, out of a lane: it runs where the lease is. */
+  dropLeft(lane: Lane): void {
+    const dropped = lane.drop((run) => run !== lane.running && run.partition?.left === true);
+    this.#queued -= dropped.length;
+    for (const run of dropped) run.partition?.outstanding.delete(run);
+    lane.away = lane.head !== undefined && this.#consumer.homeAt(this.#homeOf(lane.key)) === undefined;
+    if (lane.away || dropped.length > 0) {
+      lane.timer?.();
+      lane.timer = undefined;
+    }
+    this.lanes.advance(lane);
+  }
+
+  /** Gives up a run whose lease is gone: what it does now cannot be committed. */
+  leave(run: Run): void {
+    const { lane, context } = run;
+    run.gone = true;
+    if (context !== undefined) {
+      this.watch.delete(run);
+      run.context = undefined;
+      const slot = this.#slots.get(run.record.type) as Slot;
+      slot.running -= 1;
+      this.#offerPlace(slot);
+      const reason = new Failure("FENCED", `${this.#plan.name}: another process has taken this event's partition over`);
+      context.abort(reason);
+      context.close();
+    }
+    if (run.partition !== undefined) run.partition.left = true;
+    this.#release(run);
+    this.dropLeft(lane);
+  }
+
   settled(run: Run, outcome: Outcome): void {
+    if (run.gone) return;
     try {
       this.#settle(run, outcome);
     } catch (broken) {
@@ -370,9 +412,8 @@ export class Runs implements RunOwner {
         void this.lanes.refresh(run.lane);
         break;
       case "fenced":
-        this.#consumer.stop(
-          new Failure("FENCED", `${this.#plan.name}: another process has its partitions; this one stops handling them`),
-        );
+        this.leave(run);
+        this.#consumer.leaseLost();
         break;
       case "failed":
         if (run.moving) this.#slow.stays(run);
@@ -398,7 +439,8 @@ export class Runs implements RunOwner {
     }
     if (handledSignal.active) handledSignal.publish(handledFields(this.#plan.name, run, outcome));
     // Without entries before and after, the lane's state is known; else the store says who is its head now.
-    if (lane.head === undefined && run.unit.effects.entry === undefined && !run.parked) this.lanes.advance(lane);
+    if (lane.head === undefined && run.unit.effects.entry === undefined && !run.parked && !lane.stale)
+      this.lanes.advance(lane);
     else void this.lanes.refresh(lane);
     this.#consumer.wake();
   }
@@ -408,7 +450,7 @@ export class Runs implements RunOwner {
     run.partition?.outstanding.delete(run);
     run.lane.shift();
     this.#queued -= 1;
-    const position = this.#home[this.#homeOf(run.lane)] as Position;
+    const position = this.#consumer.homeAt(this.#homeOf(run.lane.key)) as Position;
     run.claim = { type: "lane-entry", position, entry: (run.lane.head as LaneHead).entry, attempt: run.attempt - 1 };
   }
 

@@ -14,6 +14,8 @@ export interface SlowHandlersHost {
   readonly clock: Clock;
   commit(run: Run, effects: Effects): void;
   entryOf(run: Run, change: EntryChange): NewEntry;
+  /** Whether this process may run the lane's entries: it has the lease of the lane's home. */
+  mayMove(run: Run): boolean;
   /** Takes the run out of its partition's flow, now that its lane's head is its entry. */
   left(run: Run): void;
   timedOut(run: Run, failure: Failure): void;
@@ -42,7 +44,7 @@ export class SlowHandlers {
     if (this.#host.clock.monotonic() - run.startedAt < timeoutMs) {
       run.deadline = run.startedAt + timeoutMs;
       if (run.parked) this.#keep(run.lane);
-      else this.#move(run);
+      else if (this.#host.mayMove(run)) this.#move(run);
       return;
     }
     const failure = new Failure(

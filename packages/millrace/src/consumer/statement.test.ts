@@ -61,12 +61,80 @@ describe("ctx.sql", () => {
     "VACUUM",
     "",
     "DELETE FROM sold; DELETE FROM sold",
+    "WITH one(n) AS (SELECT 1) SELECT n FROM one",
+    "WITH one(n) AS (SELECT 'INSERT') VALUES (1)",
+    "/* INSERT */ SELECT 1",
+    "DELETE FROM sqlite_sequence",
+    "UPDATE main.[sqlite_master] SET sql = ''",
+    "DELETE FROM 'mr_positions'",
+    "UPDATE OR REPLACE 'mr_positions' SET frontier = 0",
+    "INSERT INTO sold(id) VALUES (?)",
+    "INSERT INTO sold(id) VALUES (:id)",
+    "INSERT INTO sold(id) VALUES (?1)",
   ])("stops the consumer that gives it %j", async (text) => {
     const strings = Object.assign([text], { raw: [text] });
     const t = await trial([selling((ctx) => ctx.sql(strings))]);
     await t.app.publish(sold(["a"]));
     await t.until(() => t.status("selling").state === "stopped");
     expect(t.status("selling").failure).toMatchObject({ code: "OPTION_INVALID" });
+  });
+
+  it("stops the consumer that writes a value inside quotes", async () => {
+    const t = await trial([selling((ctx, { id }) => ctx.sql`INSERT INTO sold(id) VALUES ('${id}')`)]);
+    await t.app.publish(sold(["a"]));
+    await t.until(() => t.status("selling").state === "stopped");
+    expect(t.status("selling").failure).toMatchObject({
+      code: "OPTION_INVALID",
+      message: expect.stringMatching(/1 values and 0 parameters.*outside quotes/),
+    });
+    await expect(t.app.query`SELECT * FROM sold WHERE id = '${"a"}'`).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  });
+
+  it("takes comments before the statement, and question marks and names of our tables in texts", async () => {
+    const t = await trial([
+      selling((ctx, { id }) => {
+        ctx.sql`-- what? 'one
+          /* mr_positions ? */ INSERT INTO sold(id, note) VALUES (${id}, 'mr_log? "sqlite_master"' /* ? */)`;
+      }),
+    ]);
+    await t.app.publish(sold(["a"]));
+    await t.rest();
+    expect(await t.app.query`SELECT note FROM sold WHERE note LIKE '%?%'`).toEqual([
+      { note: 'mr_log? "sqlite_master"' },
+    ]);
+  });
+
+  const unfit: readonly [string, unknown, RegExp][] = [
+    ["an object", { $id: "a" }, /value 1 is an object.*JSON\.stringify/],
+    ["a list", ["a"], /a list/],
+    ["undefined", undefined, /undefined.*null/],
+    ["NaN", Number.NaN, /NaN.*finite/],
+    ["infinity", Number.POSITIVE_INFINITY, /Infinity/],
+    ["an invalid date", new Date(Number.NaN), /invalid date/],
+    ["a function", () => 1, /a function/],
+    ["a large bigint", 2n ** 64n, /64 bits/],
+  ];
+  it.each(unfit)("fails the event, and nothing else, whose value is %s", async (_, value, message) => {
+    const t = await trial([
+      selling((ctx, { id }) => {
+        ctx.sql`INSERT INTO sold(id, big) VALUES (${(id === "bad" ? value : id) as string}, ${2n ** 40n})`;
+      }),
+    ]);
+    await t.app.publish(sold(["bad", "good"]));
+    await t.rest();
+    expect(t.status("selling").state).toBe("running");
+    expect(await t.app.query`SELECT id, big FROM sold`).toEqual([{ id: "good", big: 2 ** 40 }]);
+    expect(await t.entries()).toMatchObject([
+      { state: "dead", failure: { code: "EVENT_REJECTED", message: expect.stringMatching(message) } },
+    ]);
+    await expect(t.app.query`SELECT ${value as string}`).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  });
+
+  it("binds bytes that come first", async () => {
+    const t = await trial([selling((ctx) => ctx.sql`INSERT INTO sold(raw) VALUES (${Uint8Array.of(7)})`)]);
+    await t.app.publish(sold(["a"]));
+    await t.rest();
+    expect(await t.app.query`SELECT raw FROM sold WHERE raw = ${Uint8Array.of(7)}`).toHaveLength(1);
   });
 
   it("may end in a semicolon, and hold some in texts and comments", async () => {
@@ -140,6 +208,28 @@ describe("ctx.sql", () => {
   });
 });
 
+describe("a statement that says that the disk is full", () => {
+  const full = {
+    "by its message": `CREATE TRIGGER no BEFORE INSERT ON sold WHEN new.id = 'bad' BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`,
+    "by SQLite's code, as its table has no row number left": `CREATE TABLE rows(n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT);
+      INSERT INTO rows VALUES (9223372036854775807, 'last');
+      CREATE TRIGGER no BEFORE INSERT ON sold WHEN new.id = 'bad' BEGIN INSERT INTO rows(id) VALUES ('x'); END`,
+  };
+  it.each(Object.entries(full))("%s fails its event, and is not tried for ever", async (_, sql) => {
+    const t = await trial([
+      service("selling")
+        .migrations({ ...table, two: sql })
+        .on(sales.made, ({ data }, ctx) => void ctx.sql`INSERT INTO sold(id) VALUES (${data.id})`),
+    ]);
+    await t.app.publish(sold(["a", "bad", "b"]));
+    await t.rest();
+    expect(await t.app.query`SELECT id FROM sold ORDER BY id`).toEqual([{ id: "a" }, { id: "b" }]);
+    expect(await t.entries()).toMatchObject([
+      { state: "dead", record: { key: "bad" }, failure: { code: "STATEMENT_FAILED" } },
+    ]);
+  });
+});
+
 describe("migrations", () => {
   const start = (migrations: Readonly<Record<string, string>>, dir: string) =>
     trial([service("selling").migrations(migrations)], { dir });
@@ -177,6 +267,12 @@ describe("migrations", () => {
     });
     const t = await start(table, dir);
     expect(await t.app.query`SELECT * FROM sold`).toEqual([]);
+  });
+
+  it("may speak of Millrace's tables in comments and texts", async () => {
+    const sql = "CREATE TABLE sold(note TEXT); -- not mr_log\nINSERT INTO sold VALUES ('mr_log')";
+    const t = await start({ one: sql }, tempFolder());
+    expect(await t.app.query`SELECT * FROM sold`).toEqual([{ note: "mr_log" }]);
   });
 
   it("of two services with the same names are each their own", async () => {

@@ -146,13 +146,6 @@ describe("a timer", () => {
     await t.rest();
     expect(heard).toEqual([]);
   });
-
-  it("with a delay that is none stops the consumer, which says so", async () => {
-    const { t } = await waitingTrial((ctx) => say(ctx, "soon" as Duration, "x"));
-    await t.app.publish(asks.made({ key: "a", text: "x" }));
-    await t.until(() => t.status("waiting").state === "stopped");
-    expect(t.status("waiting").failure).toMatchObject({ code: "OPTION_INVALID" });
-  });
 });
 
 /** Stops, lets time pass in which nothing runs, and starts again. */

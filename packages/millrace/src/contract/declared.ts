@@ -3,7 +3,8 @@ import type { Contract, Message } from "./contract.js";
 import type { ContractDeclaration, TopicDeclaration } from "./declaration.js";
 import { keyText } from "./key.js";
 import { checkShape, toJson } from "./limits.js";
-import type { CompiledSchema } from "./schema.js";
+import { type CompiledSchema, patternHint } from "./schema.js";
+import type { Misfit } from "./wire-check.js";
 
 /** One object for all contracts keeps publishing monomorphic. */
 export class Declared implements ContractDeclaration {
@@ -50,8 +51,8 @@ export class Declared implements ContractDeclaration {
     checkShape(data, this.#where);
     const result = this.#schema.validate(data);
     if (!result.ok) throw this.#rejected(result.path, result.reason);
-    const refused = this.#schema.check(result.value);
-    if (refused !== undefined) throw this.#refusedByReaders(refused);
+    const misfit = this.#schema.check(result.value);
+    if (misfit !== undefined) throw this.#refusedByReaders(misfit);
     return result.value;
   }
 
@@ -69,7 +70,8 @@ export class Declared implements ContractDeclaration {
   }
 
   check(value: unknown): string | undefined {
-    return this.#schema.check(value);
+    const misfit = this.#schema.check(value);
+    return misfit && `${misfit.path} ${misfit.reason}`;
   }
 
   #rejected(path: string, reason: string): Failure {
@@ -79,12 +81,11 @@ export class Declared implements ContractDeclaration {
   }
 
   /** Publishing it would only make dead letters of it at every consumer. */
-  #refusedByReaders(pathAndReason: string): Failure {
-    const path = pathAndReason.slice(0, pathAndReason.indexOf(" "));
-    return new Failure(
-      "CONTRACT_REJECTED",
-      `${this.#where}: ${pathAndReason}: the schema accepts it, its JSON Schema, which readers use, does not; patterns lose their flags there, so write /^[Aa]b/ for /^ab/i`,
-      { details: { type: this.type, version: this.version, path } },
+  #refusedByReaders({ path, reason, keyword }: Misfit): Failure {
+    const hint = keyword === "pattern" ? `; ${patternHint}` : "";
+    return this.#rejected(
+      path,
+      `${reason}: the schema accepts it, its JSON Schema, which readers use, does not${hint}`,
     );
   }
 }

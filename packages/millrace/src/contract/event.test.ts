@@ -78,6 +78,25 @@ describe("encode", () => {
     );
   });
 
+  it("takes decimals that are multiples of a step, however binary fractions round, and no others", () => {
+    const price = z.object({ cents: z.number().multipleOf(0.01), mills: z.number().multipleOf(0.001) });
+    const priced = contractDeclaration(event("price.set", price));
+    for (const cents of [19.99, 0.07, 1.1, 4.35, -0.29, 1_234_567_890.12])
+      expect(encoded(priced, { cents, mills: 1.005 })).toBe(JSON.stringify({ cents, mills: 1.005 }));
+    for (const wrong of [
+      { cents: 1.005, mills: 0 },
+      { cents: 0, mills: 1.0005 },
+    ]) {
+      expect(() => encoded(priced, wrong)).toThrow(expect.objectContaining({ code: "CONTRACT_REJECTED" }));
+      expect(priced.check(wrong)).toMatch(/must be multiple of/);
+    }
+  });
+
+  it("speaks of patterns only where a pattern refused", () => {
+    const local = contractDeclaration(event("code.set", z.object({ at: z.string().meta({ format: "date" }) })));
+    expect(() => encoded(local, { at: "today" })).toThrow(/which readers use, does not$/);
+  });
+
   it("refuses values over the limits before the schema sees them", () => {
     const anything = contractDeclaration(event("thing.seen", z.object({ thing: z.any() })));
     const circular: { self?: unknown } = {};

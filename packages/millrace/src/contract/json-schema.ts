@@ -1,4 +1,4 @@
-import { checkPattern } from "./pattern.js";
+import { checkPattern, isPlain } from "./pattern.js";
 import { formats } from "./wire-check.js";
 
 type JsonSchema = Record<string, unknown>;
@@ -28,6 +28,15 @@ export function prepareJsonSchema(
   return copy;
 }
 
+/** Whether a prepared schema has a pattern that JavaScript's own engine could spend long on. */
+export function hasCostlyPattern(schema: JsonSchema): boolean {
+  let found = false;
+  visit(schema, ({ pattern }) => {
+    if (typeof pattern === "string" && !isPlain(pattern)) found = true;
+  });
+  return found;
+}
+
 function visit(node: unknown, see: (node: JsonSchema) => void): void {
   if (Array.isArray(node)) {
     for (const item of node) visit(item, see);
@@ -53,6 +62,23 @@ export function sameShape(a: unknown, b: unknown): boolean {
   }
   return sameNames(a.properties, b.properties) && sameNames(a.$defs, b.$defs) && sameRest(a, b);
 }
+
+/**
+ * Whether values of a schema may have parts of any type. In zod's output direction, every other object is a fresh one
+ * with the declared properties alone.
+ */
+export function hasOpenPart(schema: unknown): boolean {
+  if (Array.isArray(schema)) return schema.some(hasOpenPart);
+  if (!isObject(schema)) return schema === true;
+  if (typeKeywords.every((keyword) => schema[keyword] === undefined)) return true;
+  const { type, additionalProperties: rest, properties, $defs } = schema;
+  if (type === "object" && (rest === undefined || rest === true)) return true;
+  const named = [properties, $defs].flatMap((parts) => (isObject(parts) ? Object.values(parts) : []));
+  const { items, prefixItems, anyOf, oneOf, allOf } = schema;
+  return [...named, rest, items, prefixItems, anyOf, oneOf, allOf].some(hasOpenPart);
+}
+
+const typeKeywords = ["type", "const", "enum", "$ref", "anyOf", "oneOf", "allOf", "not"] as const;
 
 function sameNames(a: unknown, b: unknown): boolean {
   if (!isObject(a) || !isObject(b)) return a === b;

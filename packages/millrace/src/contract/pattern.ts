@@ -38,3 +38,15 @@ export function checkPattern(pattern: string, where: string): void {
     );
   }
 }
+
+/**
+ * Whether JavaScript's own engine is as fast with a pattern: at most one place where it has a choice (a repeat, an
+ * option, an alternative), and then the pattern is bound to the start. It backtracks over one choice at most once.
+ */
+export function isPlain(pattern: string): boolean {
+  const choices = pattern.replace(fixed, "").match(/[*+?{|]/g)?.length ?? 0;
+  return choices === 0 || (choices === 1 && pattern.startsWith("^"));
+}
+
+/** What gives no choice: escapes, classes, the marks of groups, exact counts (of a group, they would multiply its choice). */
+const fixed = /\\.|\[(?:\\.|[^\]\\])*\]|\(\?(?::|P?<[^>]*>)|(?<!\))\{\d+\}/g;

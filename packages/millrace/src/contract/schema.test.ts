@@ -71,7 +71,7 @@ describe("schemas of other libraries", () => {
 
   it("keep their patterns beside formats, and may share an $id", () => {
     const schema = foreign({ $id: "https://example.org/a", type: "string", format: "email", pattern: "^a" });
-    expect(compileSchema(schema, "a.b v1").check("b@c.d")).toMatch(/pattern/);
+    expect(compileSchema(schema, "a.b v1").check("b@c.d")).toMatchObject({ keyword: "pattern" });
     expect(compileSchema(schema, "a.c v1").check("a@c.d")).toBeUndefined();
   });
 
@@ -81,7 +81,10 @@ describe("schemas of other libraries", () => {
       foreign({ patternProperties: { "^a": { type: "string" }, "^b": { type: "number" } } }),
       "a.b v1",
     );
-    expect([taken.check({ a1: "x", b1: 1 }), taken.check({ b1: "x" })]).toEqual([undefined, "/b1 must be number"]);
+    expect([taken.check({ a1: "x", b1: 1 }), taken.check({ b1: "x" })]).toMatchObject([
+      undefined,
+      { path: "/b1", reason: "must be number" },
+    ]);
   });
 
   it("are refused when they refer to other documents", () => {

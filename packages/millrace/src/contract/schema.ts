@@ -1,7 +1,8 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
 import { Failure } from "../failure/failure.js";
-import { prepareJsonSchema, sameShape } from "./json-schema.js";
-import { compileWireCheck, type WireCheck } from "./wire-check.js";
+import { hasCostlyPattern, hasOpenPart, prepareJsonSchema, sameShape } from "./json-schema.js";
+import { parseJson, toJson } from "./limits.js";
+import { compilePatternCheck, compileWireCheck, type Misfit, type WireCheck } from "./wire-check.js";
 
 /** A schema of any library that follows Standard Schema; it must also give its JSON Schema (zod 4 and arktype do). */
 export type StandardSchema = StandardSchemaV1;
@@ -18,13 +19,25 @@ export type Result =
 export interface CompiledSchema {
   /** Draft 2020-12, input direction: what a reader accepts. */
   readonly jsonSchema: Readonly<Record<string, unknown>>;
-  /** The schema's own validation, refinements and defaults included. */
+  /**
+   * The schema's own validation, refinements and defaults included.
+   *
+   * It runs patterns on JavaScript's own engine, which backtracks. A pattern that could make it slow is therefore run by
+   * the linear engine first, on the value as it is given: before the schema trims it, and without the pattern's flags.
+   * What remains to the other: a string that the linear engine matches; alternatives before the one that fits; code of refinements, and
+   * the pattern that a format is given, like `z.email({ pattern })`.
+   *
+   * Where values may have parts of any type, what JSON makes of them is validated: a date is a string then, a function is
+   * nothing, NaN is null. So what was validated is what is stored.
+   *
+   * @throws {Failure} PAYLOAD_LIMIT when what JSON makes of such a value is over a limit.
+   */
   validate(value: unknown): Result;
   /**
-   * The wire check: the path and reason why a value read from somewhere does not fit, or undefined when it does.
+   * The wire check: where and why a value read from somewhere does not fit, or undefined when it does.
    * Fills in defaults of absent properties. Unknown properties pass, because a newer writer may add some.
    */
-  check(value: unknown): string | undefined;
+  check(value: unknown): Misfit | undefined;
 }
 
 /**
@@ -46,16 +59,33 @@ export function compileSchema(schema: StandardSchema, where: string): CompiledSc
     );
   }
   const jsonSchema = prepareJsonSchema(input, { vendor: standard.vendor, where });
+  const costly = hasCostlyPattern(jsonSchema);
+  const open = standard.vendor !== "zod" || hasOpenPart(output);
+  let patternCheck: WireCheck | undefined;
   let wireCheck: WireCheck | undefined;
   return {
     jsonSchema,
-    validate: (value) => validateWith(standard, value, where),
+    validate(given) {
+      const text = open ? toJson(given, where) : undefined;
+      if (open && text === undefined) return { ok: false, path: "/", reason: "cannot be written as JSON" };
+      const value = text === undefined ? given : parseJson(text, where);
+      if (costly) {
+        patternCheck ??= compilePatternCheck(jsonSchema, where);
+        const misfit = patternCheck(value);
+        if (misfit !== undefined) return { ok: false, path: misfit.path, reason: `${misfit.reason}; ${patternHint}` };
+      }
+      return validateWith(standard, value, where);
+    },
     check(value) {
       wireCheck ??= compileWireCheck(jsonSchema, where);
       return wireCheck(value);
     },
   };
 }
+
+/** Why a pattern may refuse what the schema would accept. */
+export const patternHint =
+  "patterns are run without their flags, on what is given: write /^[Aa]b/ for /^ab/i, and trim it before";
 
 type Standard = StandardSchemaV1.Props & Partial<Pick<StandardJSONSchemaV1.Props, "jsonSchema">>;
 

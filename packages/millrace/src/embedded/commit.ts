@@ -1,10 +1,11 @@
+import type { Change } from "../engine/engine.js";
 import { Failure, isFailure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import type { Clock } from "../runtime/clock.js";
-import type { DocumentWrite, Effects, OperationResult, Outcome, Progress, Unit } from "../store/unit.js";
+import type { DocumentWrite, Effects, OperationResult, Outcome, Progress, SqlStatement, Unit } from "../store/unit.js";
 import type { Claims } from "./claims.js";
 import type { DocumentTables } from "./documents.js";
-import { fileFailure, storeFailure } from "./errors.js";
+import { fileFailure, isFull, storeFailure } from "./errors.js";
 import type { LaneTables } from "./lane-tables.js";
 import type { LogAppender } from "./log-appender.js";
 import type { PositionTables } from "./position-tables.js";
@@ -25,6 +26,8 @@ export interface CommitParts {
 export interface CommitListener {
   appended(topics: readonly string[]): void;
   handled(results: readonly OperationResult[]): void;
+  /** Lane entries or timers changed. */
+  changed(change: Change): void;
   /** Roughly how much the commit added to the write-ahead log. */
   wrote(bytes: number): void;
 }
@@ -35,6 +38,7 @@ const walBytes = { group: 64 * 1024, unit: 512 };
 const preparedMax = 500;
 const reload: Outcome = { type: "reload" };
 const held: Outcome = { type: "held" };
+const already: Outcome = { type: "already" };
 
 /** One unit's data cannot be stored; the others of its group can. */
 class UnitError extends Error {
@@ -58,6 +62,9 @@ export class GroupCommit {
   #commits: number;
   #now: number;
   #results: OperationResult[] = [];
+  #timers = false;
+  /** The group under way was sent before, and its answer lost: what has no other claim is looked up in the log. */
+  #resent = false;
 
   constructor(
     parts: CommitParts,
@@ -70,7 +77,13 @@ export class GroupCommit {
     this.#fence = parts.database.prepare("UPDATE mr_engine SET commits = ? WHERE one = 1 AND epoch = ?");
   }
 
-  commit(units: readonly Unit[], progress: readonly Progress[], listener: CommitListener): readonly Outcome[] {
+  commit(
+    units: readonly Unit[],
+    progress: readonly Progress[],
+    listener: CommitListener,
+    resent = false,
+  ): readonly Outcome[] {
+    this.#resent = resent;
     const failed = new Map<number, Outcome>();
     for (;;) {
       let outcomes: readonly Outcome[];
@@ -133,6 +146,7 @@ export class GroupCommit {
     // Checks come before the claim is taken: a refused unit must be able to try again.
     const refused = claims.taken(claim);
     if (refused !== undefined) return refused;
+    if (this.#resent && claim.type === "publish" && this.#parts.appender.holds(effects.records ?? [])) return already;
     if (unit.lane !== undefined && claim.type === "record" && effects.entry?.state !== "following") {
       if (lanes.isHeld(claim.position.consumer, unit.lane)) return held;
     }
@@ -168,6 +182,7 @@ export class GroupCommit {
     if (effects.records !== undefined) for (const record of effects.records) appender.add(record, this.#now);
     if (effects.documents !== undefined) documents.write(effects.documents, this.#commits + 1);
     if (effects.statements !== undefined) this.#statements(effects);
+    if (effects.timers !== undefined || effects.cancels !== undefined) this.#timers = true;
     if (effects.cancels !== undefined) for (const cancel of effects.cancels) claims.cancel(cancel.service, cancel.name);
     if (effects.timers !== undefined) for (const timer of effects.timers) claims.arm(timer);
     if (effects.result !== undefined && claims.finish(effects.result, this.#now)) this.#results.push(effects.result);
@@ -189,12 +204,27 @@ export class GroupCommit {
 
   #statements(effects: Effects): void {
     for (const statement of effects.statements ?? []) {
-      const changes = Number(this.#prepared(statement.text).run(...statement.params).changes);
+      const changes = this.#changes(statement);
       if (statement.rows !== undefined && changes !== statement.rows)
         throw new Failure(
           "STATEMENT_FAILED",
           `changed ${changes} rows instead of ${statement.rows}: ${statement.text}`,
         );
+    }
+  }
+
+  /**
+   * A user's statement may be full by its own doing, like a table that has no row number left. It is its unit's own error
+   * then: the group runs again without that unit, and if the disk is full indeed, nothing of the group is stored.
+   */
+  #changes({ text, params }: SqlStatement): number {
+    try {
+      return Number(this.#prepared(text).run(...params).changes);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      throw new Failure("STATEMENT_FAILED", `SQLite has no space for it, though the rest of its commit fits: ${text}`, {
+        cause: error,
+      });
     }
   }
 
@@ -216,7 +246,9 @@ export class GroupCommit {
     const { appender, documents, positions, lanes } = this.#parts;
     documents.keep();
     positions.keep();
-    lanes.keep();
+    const changed = lanes.keep();
+    if (changed.length > 0 || this.#timers) listener.changed({ lanes: changed, timers: this.#timers });
+    this.#timers = false;
     listener.wrote(walBytes.group + walBytes.unit * units + appender.bytes);
     const topics = appender.keep();
     if (topics.length > 0) listener.appended(topics);
@@ -234,6 +266,7 @@ export class GroupCommit {
     positions.undo();
     lanes.undo();
     this.#results = [];
+    this.#timers = false;
   }
 
   /** Appends what another program wrote, outside any unit: its ids are its own, and its text may be no JSON. */

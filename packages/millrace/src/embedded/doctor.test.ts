@@ -61,7 +61,7 @@ describe("the doctor", () => {
     run(
       scratch.database,
       "INSERT INTO mr_consumers VALUES ('lost', 'shop', ?, 0)",
-      JSON.stringify([{ topic: "orders", incarnation: "one", types: [] }]),
+      JSON.stringify([{ topic: "orders", incarnation: "one", types: ["order.placed"] }]),
     );
     const [finding] = unsound();
     expect(finding?.detail).toContain("c: its position in orders/0 is 3, past the topic's end 2");

@@ -50,6 +50,7 @@ interface DocumentType {
  */
 export class DocumentTables {
   readonly #types = new Map<string, DocumentType>();
+  readonly #cached: boolean;
   #last: DocumentType | undefined;
   #staged: { readonly type: DocumentType; readonly write: DocumentWrite; readonly version: number }[] = [];
   readonly #database: Database;
@@ -62,8 +63,10 @@ export class DocumentTables {
   readonly #unique: Statement;
   readonly #holder: Statement;
 
-  constructor(database: Database) {
+  /** Without `cached`, every read asks the file: for connections that are not the writer's. */
+  constructor(database: Database, cached = true) {
     this.#database = database;
+    this.#cached = cached;
     this.#select = prepareRows(database, "SELECT version, schema, data FROM mr_documents WHERE type = ? AND id = ?");
     this.#upsert = database.prepare(
       `INSERT INTO mr_documents VALUES (?, ?, ?, ?, ?)
@@ -78,8 +81,17 @@ export class DocumentTables {
       database,
       "SELECT id FROM mr_document_unique WHERE type = ? AND field = ? AND value = ?",
     );
-    for (const row of database.prepare("SELECT type, service, name, indexes FROM mr_document_types").all() as TypeRow[])
-      this.#declare({ service: row.service, name: row.name, id: row.type, indexes: row.indexes });
+    this.refresh();
+  }
+
+  /** Reads the declared types anew: another process may have declared some. */
+  refresh(): void {
+    const rows = this.#database
+      .prepare("SELECT type, service, name, indexes FROM mr_document_types")
+      .all() as TypeRow[];
+    for (const { service, name, type, indexes } of rows)
+      if (this.#types.get(`${service}/${name}`)?.indexes !== indexes)
+        this.#declare({ service, name, id: type, indexes });
   }
 
   read(service: string, type: string, id: string): StoredDocument | undefined {
@@ -143,7 +155,7 @@ export class DocumentTables {
   }
 
   find(query: DocumentQuery): (StoredDocument & { readonly id: string })[] {
-    const type = this.#types.get(`${query.service}/${query.type}`);
+    const type = this.#known(query.service, query.type);
     if (type === undefined) return [];
     const rows = this.#database
       .prepare(
@@ -229,18 +241,22 @@ export class DocumentTables {
   }
 
   #load(type: DocumentType, id: string): StoredDocument | undefined {
-    const cached = type.cache.get(id);
+    const cached = this.#cached ? type.cache.get(id) : null;
     if (cached !== null) return cached;
     const row = this.#select.get(type.id, id) as [number, number, string] | undefined;
     const document = row === undefined ? undefined : { version: row[0], schema: row[1], text: row[2] };
-    type.cache.set(id, document);
+    if (this.#cached) type.cache.set(id, document);
     return document;
   }
 
   /** The same type is asked for again and again within a group. */
   #known(service: string, name: string): DocumentType | undefined {
     if (this.#last?.service === service && this.#last.name === name) return this.#last;
-    const type = this.#types.get(`${service}/${name}`);
+    let type = this.#types.get(`${service}/${name}`);
+    if (type === undefined && !this.#cached) {
+      this.refresh();
+      type = this.#types.get(`${service}/${name}`);
+    }
     if (type !== undefined) this.#last = type;
     return type;
   }
@@ -257,8 +273,11 @@ export class DocumentTables {
 const absent = new Uint8Array(0);
 const noIndexes = "{}";
 
-/** The schema version belongs to the indexes: a migration may change what the fields hold. */
-function indexesOf({ indexes, unique, schema }: DocumentTypeShape): string {
+/**
+ * A type's indexes as mr_document_types keeps them. The schema version belongs to them: a migration may change what the
+ * fields hold.
+ */
+export function indexesOf({ indexes, unique, schema }: DocumentTypeShape): string {
   if (indexes.length === 0 && unique.length === 0) return noIndexes;
   return JSON.stringify({ indexes: [...indexes].sort(), unique: [...unique].sort(), schema });
 }

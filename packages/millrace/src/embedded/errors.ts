@@ -10,7 +10,7 @@ export function storeFailure(error: unknown): Failure {
   if (isFailure(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
   const code = primaryCode(error);
-  if (code === full || /disk is full/.test(message))
+  if (code === full)
     return new Failure(
       "STORE_FULL",
       `the disk is full: ${message}; nothing was stored. Free space, work goes on by itself`,
@@ -31,6 +31,11 @@ export function fileFailure(error: unknown): Failure {
   if (isFailure(error) || failure.code !== "STATEMENT_FAILED") return failure;
   const message = `the file contradicts itself: ${failure.message}; stop, keep a copy, and run "millrace doctor"`;
   return new Failure("STORE_DAMAGED", message, { cause: error });
+}
+
+/** There is no space left: on the disk, or in a table that has no row number left. */
+export function isFull(error: unknown): boolean {
+  return primaryCode(error) === full;
 }
 
 /** Somebody else holds the lock. */

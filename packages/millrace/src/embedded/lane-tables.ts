@@ -10,6 +10,8 @@ export class LaneTables {
   readonly #insert: Statement;
   readonly #head: Statement;
   #undo: (() => void)[] = [];
+  /** Lanes whose entries the group under way has changed. */
+  #changed: { readonly consumer: string; readonly lane: string }[] = [];
 
   constructor(database: Database) {
     this.#database = database;
@@ -48,7 +50,8 @@ export class LaneTables {
   insert(entry: NewEntry, now: number): number {
     // The lane may have been freed since the follower was sent: then it is the head, and runs at once.
     const freed = entry.state === "following" && !this.isHeld(entry.consumer, entry.lane);
-    const { record } = entry;
+    const { record, consumer, lane } = entry;
+    this.#changed.push({ consumer, lane });
     const { lastInsertRowid } = this.#insert.run(
       entry.consumer,
       entry.lane,
@@ -73,6 +76,7 @@ export class LaneTables {
   /** Changes the entry that a unit ran, or removes it when it succeeded; then its lane's next one may be the head. */
   advance(id: number, change: EntryChange | undefined, now: number): void {
     const entry = this.entry(id) as LaneEntry;
+    this.#changed.push({ consumer: entry.consumer, lane: entry.lane });
     if (change === undefined) this.#database.prepare("DELETE FROM mr_lane_entries WHERE entry = ?").run(id);
     else
       this.#database
@@ -118,13 +122,19 @@ export class LaneTables {
     return row === undefined ? undefined : { lane, entry: row[0], state: row[1], due: row[2], holds: row[3] === 1 };
   }
 
-  keep(): void {
+  /** The group is on disk. Returns the lanes whose entries it changed. */
+  keep(): readonly { readonly consumer: string; readonly lane: string }[] {
     if (this.#undo.length > 0) this.#undo = [];
+    if (this.#changed.length === 0) return unchanged;
+    const changed = this.#changed;
+    this.#changed = [];
+    return changed;
   }
 
   undo(): void {
     for (const back of this.#undo.reverse()) back();
     this.#undo = [];
+    this.#changed = [];
   }
 
   #change(consumer: string, lane: string, by: number): void {
@@ -143,3 +153,5 @@ export class LaneTables {
     else lanes.set(lane, count);
   }
 }
+
+const unchanged: readonly never[] = [];

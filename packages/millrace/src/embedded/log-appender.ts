@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import { isUuid } from "../runtime/ids.js";
-import { encodeBlock, encodeLine } from "./block.js";
+import { decodeBlock, encodeBlock, encodeLine } from "./block.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 import type { Topic, Topics } from "./topics.js";
 import { traceBucket } from "./trace.js";
@@ -37,7 +37,7 @@ export class LogAppender {
     this.#known = prepareRows(database, "SELECT topic, offset, digest FROM mr_identities WHERE source = ? AND id = ?");
     this.#inBucket = prepareRows(
       database,
-      "SELECT l.pos FROM mr_trace AS t JOIN mr_log AS l ON l.pos = t.pos WHERE t.bucket = ? AND instr(l.body, ?) > 0 LIMIT 1",
+      "SELECT l.pos, l.appended, l.body FROM mr_trace AS t JOIN mr_log AS l ON l.pos = t.pos WHERE t.bucket = ? AND instr(l.body, ?) > 0 LIMIT 1",
     );
   }
 
@@ -52,6 +52,33 @@ export class LogAppender {
     record.offset = growing.topic.end + growing.lines.length;
     growing.lines.push(encodeLine(record));
     growing.buckets.add(this.#bucket(record));
+  }
+
+  /**
+   * Whether the log holds a unit's records from a commit whose answer was lost; sets their offsets then. A unit of
+   * nothing but ids of the caller's own says no: {@link add} recognises those.
+   */
+  holds(records: readonly NewRecord[]): boolean {
+    if (records.every(({ named }) => named)) return false;
+    return records.every((record) => {
+      const offset = record.named ? this.#knownOffset(record) : this.#tracedOffset(record);
+      if (offset !== undefined) record.offset = offset;
+      return offset !== undefined;
+    });
+  }
+
+  #knownOffset(record: NewRecord): number | undefined {
+    const row = this.#known.get(record.source, record.id) as [number, number, string] | undefined;
+    return row?.[1];
+  }
+
+  #tracedOffset(record: NewRecord): number | undefined {
+    const bucket = traceBucket(record.id, record.time);
+    const row = this.#inBucket.get(bucket, `["${record.id}",`) as [number, number, string] | undefined;
+    if (row === undefined) return undefined;
+    const [pos, appended, body] = row;
+    const first = pos - this.#topics.get(record.topic).base;
+    return decodeBlock(record.topic, first, appended, body).find(({ id }) => id === record.id)?.offset;
   }
 
   write(now: number): void {

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { isFailure } from "../failure/failure.js";
 import { systemClock } from "../runtime/clock.js";
 import { silentLogger } from "../runtime/logger.js";
@@ -8,8 +10,10 @@ import { embedded } from "./embedded.js";
 
 const context = { clock: systemClock, random: systemRandom, logger: silentLogger };
 try {
-  await embedded(process.argv[2]).open(context);
-  process.stdout.write("owns\n");
+  const dir = process.argv[2] ?? "";
+  await embedded(dir).open(context);
+  const { pid } = JSON.parse(readFileSync(join(dir, "owner.json"), "utf8")) as { pid: number };
+  process.stdout.write(pid === process.pid ? "owns\n" : "takes part\n");
   systemClock.after(600_000, () => {});
 } catch (error) {
   if (!isFailure(error)) throw error;

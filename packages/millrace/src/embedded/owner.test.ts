@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, it } from "vitest";
 import { service } from "../service/declare.js";
 import { endTrials, Trial, tempFolder, trial } from "../testing/trial.js";
+import { virtualClock } from "../testing/virtual-clock.js";
 import { openReadOnly } from "./read-only.js";
 
 const children = new Set<ReturnType<typeof spawn>>();
@@ -27,23 +28,31 @@ async function otherProcess(dir: string) {
 const idle = () => service("idle");
 
 describe("a second program on one folder", () => {
-  it("is refused, naming the first one's process", async () => {
+  it("takes part beside the first one, which stays its owner", async () => {
     const dir = tempFolder();
     const first = await otherProcess(dir);
     expect(first.said).toBe("owns");
-    await expect(trial([idle()], { dir })).rejects.toMatchObject({
+    const second = await otherProcess(dir);
+    expect(second.said).toBe("takes part");
+    const owner = JSON.parse(readFileSync(join(dir, "owner.json"), "utf8")) as { pid: number };
+    expect(owner.pid).toBe(first.pid);
+  });
+
+  it("is refused when the owner is stopped, naming it", async () => {
+    const dir = tempFolder();
+    const first = await otherProcess(dir);
+    first.child.kill("SIGSTOP");
+    const clock = virtualClock();
+    const starting = expect(trial([idle()], { dir, clock })).rejects.toMatchObject({
       code: "STORE_OWNED",
       message: expect.stringContaining(`process ${first.pid}`),
     });
-  });
-
-  it("is refused in the same process, too, which leaves the first one's ownership as it is", async () => {
-    const dir = tempFolder();
-    const t = await trial([idle()], { dir });
-    await expect(trial([idle()], { dir })).rejects.toMatchObject({ code: "STORE_OWNED" });
-    const other = await otherProcess(dir);
-    expect(other.said).toMatch(new RegExp(`^STORE_OWNED .*process ${process.pid}`));
-    await t.stop();
+    let refused = false;
+    void starting.finally(() => {
+      refused = true;
+    });
+    while (!refused) await clock.advance(100);
+    await starting;
   });
 
   it("may read the file meanwhile", async () => {

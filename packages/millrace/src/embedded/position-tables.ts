@@ -1,6 +1,7 @@
 import { Failure } from "../failure/failure.js";
-import type { Registration } from "../store/store.js";
+import type { Leased, Registration } from "../store/store.js";
 import type { Position, Progress } from "../store/unit.js";
+import type { Leases } from "./leases.js";
 import { PositionState } from "./positions.js";
 import { decodePosition, decodeSubscriptions, encodeRanges, encodeSubscriptions, type PositionRow } from "./rows.js";
 import type { Database, Statement } from "./sqlite.js";
@@ -68,13 +69,15 @@ export class PositionTables {
     const positions = this.#rows(consumer);
     const topics = decodeSubscriptions(row.topics).map((topic) => ({
       ...topic,
-      start: positions.filter((position) => position.topic === topic.topic).map((position) => position.frontier),
+      start: positions
+        .filter(({ position }) => position.topic === topic.topic)
+        .map(({ position }) => position.frontier),
     }));
     return { consumer, service: row.service, topics };
   }
 
-  /** Runs inside a transaction: saves the registration and takes every lease under a new epoch. */
-  acquire(registration: Registration, now: number): Position[] {
+  /** Runs inside a transaction: saves the registration and takes a member's share of the leases under a new epoch. */
+  acquire(registration: Registration, taking: Taking, now: number): readonly Position[] {
     const { consumer, service, topics } = registration;
     this.#database
       .prepare(
@@ -87,26 +90,81 @@ export class PositionTables {
     );
     for (const { topic, start } of topics)
       for (const [partition, offset] of start.entries()) insert.run(consumer, topic, partition, offset);
-    this.#database
-      .prepare(
-        "UPDATE mr_positions SET epoch = epoch + 1, crashes = crashes + (owner <> ''), owner = ? WHERE consumer = ?",
-      )
-      .run(String(process.pid), consumer);
-    const heard = new Set(topics.map(({ topic }) => topic));
-    return this.#rows(consumer).filter((position) => heard.has(position.topic));
+    taking.leases.join(taking.member, consumer);
+    return this.#take(consumer, taking, (mine) => mine).held;
+  }
+
+  /**
+   * Runs inside a transaction: takes what is free up to the member's share.
+   *
+   * @throws {Failure} POSITION_MISSING when the consumer is not registered.
+   */
+  renew(consumer: string, taking: Taking): Leased {
+    // A new owner hears of its members' consumers one by one.
+    taking.leases.join(taking.member, consumer);
+    return this.#take(consumer, taking, () => []);
+  }
+
+  /** Runs inside a transaction: gives leases back that are still the member's. */
+  release(positions: readonly Position[], member: string): void {
+    const free = this.#database.prepare(
+      "UPDATE mr_positions SET owner = '', crashes = 0 WHERE position = ? AND epoch = ? AND owner = ?",
+    );
+    for (const { id, epoch } of positions) free.run(id, epoch, member);
+  }
+
+  /** Takes, of each topic, what is free up to the fair share, and `anew` what the member holds already. */
+  #take(consumer: string, { member, leases }: Taking, anew: (mine: readonly Lease[]) => readonly Lease[]): Leased {
+    const known = this.registration(consumer);
+    if (known === undefined)
+      throw new Failure("POSITION_MISSING", `${consumer} is not registered any more; restart to register it anew`);
+    const take = this.#database.prepare(
+      "UPDATE mr_positions SET epoch = epoch + 1, crashes = ?, owner = ? WHERE position = ?",
+    );
+    const held: Position[] = [];
+    const surplus: Position[] = [];
+    const rows = this.#rows(consumer);
+    for (const { topic, types } of known.topics) {
+      // Left, and remembered in case it is heard again.
+      if (types.length === 0) continue;
+      const of = rows.filter(({ position }) => position.topic === topic);
+      const mine = of.filter(({ owner }) => owner === member);
+      const free = of.filter(({ owner }) => owner !== member && (owner === "" || !leases.alive(owner)));
+      const share = leases.share({ member, consumer, topic }, of.length);
+      const taken = [...anew(mine), ...free.slice(0, Math.max(0, share - mine.length))];
+      for (const lease of taken) take.run(crashesOf(lease, member), member, lease.position.id);
+      const now = [...mine, ...free.filter((lease) => taken.includes(lease))].map((lease) =>
+        taken.includes(lease)
+          ? { ...lease.position, epoch: lease.position.epoch + 1, crashes: crashesOf(lease, member) }
+          : lease.position,
+      );
+      held.push(...now);
+      surplus.push(...now.slice(share));
+    }
+    return { held: held.sort(byPlace), surplus };
   }
 
   /** The leases are on disk: claims are checked against them from now on. */
   lease(positions: readonly Position[]): void {
-    for (const position of positions) this.#byId.set(position.id, new PositionState(position));
+    for (const position of positions)
+      if (this.leased(position) === undefined) this.#byId.set(position.id, new PositionState(position));
   }
 
-  /** Runs inside a transaction: the holder ends in order, so that whoever is next takes over from nobody. */
-  release(positions: readonly Position[]): void {
-    const release = this.#database.prepare(
-      "UPDATE mr_positions SET owner = '', crashes = 0 WHERE position = ? AND epoch = ?",
-    );
-    for (const { id, epoch } of positions) release.run(id, epoch);
+  /** Runs inside a transaction: frees all that a member holds. */
+  releaseAll(member: string): void {
+    this.#database.prepare("UPDATE mr_positions SET owner = '', crashes = 0 WHERE owner = ?").run(member);
+  }
+
+  /** The members that hold leases, as the file says. */
+  holders(): readonly string[] {
+    const rows = this.#database.prepare("SELECT DISTINCT owner FROM mr_positions WHERE owner <> ''").all();
+    return (rows as { owner: string }[]).map(({ owner }) => owner);
+  }
+
+  /** What other processes hold under the owner before this one: their claims go on being good. */
+  adopt(): void {
+    const rows = this.#database.prepare("SELECT * FROM mr_positions WHERE owner <> ''").all() as PositionRow[];
+    this.lease(rows.map(decodePosition));
   }
 
   /** Runs inside a transaction. */
@@ -126,10 +184,31 @@ export class PositionTables {
     return row === undefined ? undefined : decodePosition(row);
   }
 
-  #rows(consumer: string): Position[] {
+  #rows(consumer: string): Lease[] {
     const rows = this.#database
       .prepare("SELECT * FROM mr_positions WHERE consumer = ? ORDER BY topic, partition")
-      .all(consumer) as PositionRow[];
-    return rows.map(decodePosition);
+      .all(consumer) as (PositionRow & { readonly owner: string })[];
+    return rows.map((row) => ({ position: decodePosition(row), owner: row.owner }));
   }
+}
+
+/** Who takes leases, among whom. */
+export interface Taking {
+  readonly member: string;
+  readonly leases: Leases;
+}
+
+/** A position, and the member that holds it; empty when nobody does. */
+interface Lease {
+  readonly position: Position;
+  readonly owner: string;
+}
+
+/** A lease that was not given back by another has lost its holder. */
+function crashesOf({ position, owner }: Lease, member: string): number {
+  return position.crashes + (owner === "" || owner === member ? 0 : 1);
+}
+
+function byPlace(a: Position, b: Position): number {
+  return a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1;
 }

@@ -29,7 +29,7 @@ export function readRegistrations(database: Database): RegisteredConsumer[] {
     (row) => ({
       consumer: row.consumer,
       service: row.service,
-      topics: decodeSubscriptions(row.topics),
+      topics: decodeSubscriptions(row.topics).filter(({ types }) => types.length > 0),
     }),
   );
 }

@@ -42,23 +42,38 @@ export class Topic {
 export class Topics {
   readonly byName = new Map<string, Topic>();
   /** The append time of the newest block in the file. */
-  readonly lastAppended: number;
+  lastAppended = 0;
   readonly #database: Database;
 
   constructor(database: Database) {
     this.#database = database;
+    this.refresh();
+  }
+
+  /** Reads the topics anew: another process may have made one, appended to it, or removed its oldest records. */
+  refresh(): void {
+    const database = this.#database;
     const end = database.prepare("SELECT max(pos) AS pos FROM mr_log WHERE pos >= ? AND pos < ?");
     const block = database.prepare("SELECT count, appended FROM mr_log WHERE pos = ?");
-    let lastAppended = 0;
     for (const row of database.prepare("SELECT * FROM mr_topics").all() as TopicRow[]) {
       const base = row.topic * offsetSpan;
       const { pos } = end.get(base, base + offsetSpan) as { pos: number | null };
       const newest = pos === null ? undefined : (block.get(pos) as { count: number; appended: number });
       const last = pos === null || newest === undefined ? row.first : pos - base + newest.count;
-      lastAppended = Math.max(lastAppended, newest?.appended ?? 0);
-      this.byName.set(row.name, new Topic(row.topic, shapeOf(row), row.first, Math.max(last, row.first)));
+      this.lastAppended = Math.max(this.lastAppended, newest?.appended ?? 0);
+      this.#found(row, Math.max(last, row.first));
     }
-    this.lastAppended = lastAppended;
+  }
+
+  #found(row: TopicRow, end: number): void {
+    const known = this.byName.get(row.name);
+    if (known === undefined) {
+      this.byName.set(row.name, new Topic(row.topic, shapeOf(row), row.first, end));
+      return;
+    }
+    known.shape = shapeOf(row);
+    known.first = row.first;
+    known.end = Math.max(known.end, end);
   }
 
   get(name: string): Topic {

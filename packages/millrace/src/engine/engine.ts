@@ -22,6 +22,18 @@ export interface Engine {
   open(context: EngineContext): Promise<OpenEngine>;
 }
 
+/** What another process changed that this one may have in memory. */
+export interface Change {
+  /** Lanes whose entries changed. */
+  readonly lanes?: readonly { readonly consumer: string; readonly lane: string }[];
+  /** An operator amended events. */
+  readonly amended?: boolean;
+  /** Timers were armed or cancelled. */
+  readonly timers?: boolean;
+  /** There may be leases to take, or to give up. */
+  readonly leases?: boolean;
+}
+
 /** An engine in use by one process. After `close` nothing of it may be called. */
 export interface OpenEngine {
   readonly log: LogReader & LogWriter & LogAdmin;
@@ -32,6 +44,8 @@ export interface OpenEngine {
   onAppended(heard: (topics: readonly string[]) => void): () => void;
   /** Calls `heard` after each commit that finished operations, with their results. */
   onHandled(heard: (results: readonly OperationResult[]) => void): () => void;
+  /** Calls `heard` after other processes changed something; never when this one is alone. */
+  onChanged(heard: (change: Change) => void): () => void;
   /** Copies log and store, as of one moment, into a new file, while running. */
   backup(file: string): Promise<void>;
   close(): Promise<void>;

@@ -8,7 +8,7 @@ type NameOf<C> = C extends Contract<infer Type, infer _Data> ? Type : never;
 export interface RetryOptions {
   /** Runs in place before the event is parked (default 3). */
   readonly attemptsInPlace?: number;
-  /** Runs before the event becomes a dead letter (default 8). */
+  /** Failed runs before the event becomes a dead letter (default 8). Runs that only waited, like for NOT_YET, are not counted. */
   readonly attemptsMax?: number;
   /** The first pause (default "100ms"); it doubles up to `backoffMax` (default "60s"). */
   readonly backoffFirst?: Duration;

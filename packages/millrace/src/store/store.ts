@@ -26,10 +26,17 @@ export interface Registration {
   readonly topics: readonly {
     readonly topic: string;
     readonly incarnation: string;
+    /** Empty when it does not hear the topic any more: then it does not hold up retention, and only its position is kept. */
     readonly types: readonly string[];
     /** For each partition, where a position that does not exist yet starts. */
     readonly start: readonly number[];
   }[];
+}
+
+/** The leases of one process, and those among them that others wait for. */
+export interface Leased {
+  readonly held: readonly Position[];
+  readonly surplus: readonly Position[];
 }
 
 /** The head of a lane that has entries. */
@@ -77,11 +84,17 @@ export interface Store {
 
   readRegistration(consumer: string): Awaitable<Registration | undefined>;
   /**
-   * Saves the registration and takes the lease of every position under a new epoch. A lease that was not released has
-   * lost its holder: that adds 1 to the position's crashes, in the same commit.
+   * Saves the registration, and takes the leases that are this process's fair share under a new epoch. A lease that was not
+   * given back has lost its holder: that adds 1 to the position's crashes, in the same commit.
    */
   acquire(registration: Registration): Awaitable<readonly Position[]>;
-  /** Gives leases back in order: taking them over is no crash, and crashes before are forgotten. */
+  /**
+   * Takes what is free up to the fair share, and says which leases of the consumer this process has now.
+   *
+   * @throws {Failure} POSITION_MISSING when the consumer is not registered any more.
+   */
+  leases(consumer: string): Awaitable<Leased>;
+  /** Gives leases back, drained: others take them at once. That is no crash, and crashes before are forgotten. */
   release(positions: readonly Position[]): Awaitable<void>;
   /** What may have been under way when the holder before died is done: its crashes are forgotten. */
   recovered(positions: readonly Position[]): Awaitable<void>;

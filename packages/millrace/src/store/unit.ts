@@ -67,7 +67,7 @@ export interface SqlStatement {
   readonly params: readonly SqlValue[];
   readonly rows: number | undefined;
 }
-export type SqlValue = string | number | null | Uint8Array;
+export type SqlValue = string | number | bigint | null | Uint8Array;
 
 /** The message a timer publishes when it is due, in the commit that removes the timer. `name` replaces and cancels. */
 export interface NewTimer {
@@ -85,6 +85,8 @@ export interface EntryFailure {
   readonly message: string;
   readonly fingerprint: string;
   readonly at: number;
+  /** How many runs have failed; those that only waited are not among them. Absent when all have. */
+  readonly failures?: number;
   /** How many processes have died while nothing but this event ran, the present one included while it runs alone. */
   readonly crashes?: number;
 }

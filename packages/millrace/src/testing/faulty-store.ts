@@ -30,6 +30,7 @@ function around(open: OpenEngine, store: Store): OpenEngine {
     operate: open.operate,
     onAppended: (heard) => open.onAppended(heard),
     onHandled: (heard) => open.onHandled(heard),
+    onChanged: (heard) => open.onChanged(heard),
     backup: (file) => open.backup(file),
     close: () => open.close(),
   };
@@ -49,4 +50,28 @@ function faultyStore(store: Store, faults: Faults): Store {
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
+}
+
+/** For tests: an engine whose store answers some calls in its own way. */
+export function meddled(engine: Engine, meddle: (store: Store) => Partial<Store>): Engine {
+  return {
+    ...engine,
+    async open(context) {
+      const open = await engine.open(context);
+      const own = meddle(open.store);
+      const store = new Proxy(open.store, {
+        get(target, name) {
+          const value = (Reflect.get(own, name) ?? Reflect.get(target, name)) as unknown;
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+      return new Proxy(open, {
+        get(target, name) {
+          if (name === "store") return store;
+          const value = Reflect.get(target, name) as unknown;
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+    },
+  };
 }

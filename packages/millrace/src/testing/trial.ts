@@ -5,6 +5,7 @@ import type { App, AppOptions, ConsumerStatus, Extension, Running } from "../app
 import { createApp } from "../app/create.js";
 import { embedded } from "../embedded/embedded.js";
 import { type Database, openDatabase } from "../embedded/sqlite.js";
+import { isFailure } from "../failure/failure.js";
 import type { Logger } from "../runtime/logger.js";
 import { seededRandom } from "../runtime/random.js";
 import type { Service } from "../service/service.js";
@@ -90,11 +91,20 @@ export class Trial {
   /** Lets virtual time pass until everything is handled. */
   async rest(): Promise<void> {
     let rested = false;
-    const settled = this.app.settled().then(() => {
+    const settled = this.app.settled().finally(() => {
       rested = true;
     });
+    // Time passes until it is known; then its error is the test's.
+    settled.catch(() => undefined);
     await this.until(() => rested);
     await settled;
+  }
+
+  /** As `rest`, where one consumer has stopped with work left: `settled` says so when the others are done. */
+  async restBeside(consumer: string): Promise<void> {
+    const error: unknown = await this.rest().catch((reason: unknown) => reason);
+    if (!isFailure(error) || error.details.consumer !== consumer)
+      throw error ?? new Error(`${consumer} has left nothing undone`);
   }
 
   /** Lets virtual time pass, a little at a time, until the condition holds. */

@@ -102,21 +102,6 @@ export const claimChecks: Readonly<Record<string, Check<StoreUnderTest>>> = {
     deepEqual(await outcomes(store, unitOf(recordClaim(again[1]!, 6), {})), ["already"]);
   },
 
-  "counts a crash when a lease was not released, until it is, or what was under way is done": async ({ store }) => {
-    const crashes = async () => (await acquire(store)).map((position) => position.crashes);
-    deepEqual(await crashes(), [0, 0]);
-    deepEqual(await crashes(), [1, 1]);
-    const [zero, one] = await acquire(store);
-    await store.recovered([zero!]);
-    deepEqual(await crashes(), [1, 3]);
-    // The lease was taken over meanwhile: it is not the old holder's to give back.
-    await store.release([zero!, one!]);
-    await store.recovered([zero!, one!]);
-    deepEqual(await crashes(), [2, 4]);
-    await store.release(await acquire(store));
-    deepEqual(await crashes(), [0, 0]);
-  },
-
   "publishes the records of a group in its order, with the rest of their units": async ({ store, published }) => {
     const [position] = await acquire(store);
     const ids = Array.from({ length: 20 }, (_, n) => `r${n}`);

@@ -1,0 +1,72 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { z } from "zod";
+import { documents } from "../contract/documents.js";
+import { event } from "../contract/event.js";
+import { topic } from "../contract/topic.js";
+import { embedded } from "../embedded/embedded.js";
+import { silentLogger } from "../runtime/logger.js";
+import { service } from "../service/declare.js";
+import type { Running } from "./app.js";
+import { createApp } from "./create.js";
+
+// A program for members.test.ts: takes part in the folder's file and does what its standard input says, a line of JSON
+// each: publish, ask, spin. Answers are lines of JSON, too.
+
+const Step = z.object({ key: z.string(), n: z.int(), spins: z.int().optional() });
+const steps = topic("steps", { key: "key", partitions: 8, events: { taken: event("step.taken", Step) } });
+const counts = documents("counts", z.object({ id: z.string(), numbers: z.array(z.int()) }), { id: "id" });
+
+const counting = service("counting").on(steps.taken, { from: "beginning", timeout: "1h" }, async ({ data }, ctx) => {
+  if (data.spins === process.pid) {
+    writeFileSync(`${process.argv[2]}/spins`, "");
+    while (existsSync(`${process.argv[2]}/spins`));
+  }
+  const before = (await ctx.documents(counts).get(data.key)) ?? { id: data.key, numbers: [] };
+  ctx.documents(counts).put({ ...before, numbers: [...before.numbers, data.n] });
+});
+
+const say = (answer: object) => void process.stdout.write(`${JSON.stringify(answer)}\n`);
+let running: Running | undefined;
+const app = createApp(
+  {
+    services: [service("owner").owns(steps), counting],
+    engine: embedded(process.argv[2]),
+    logger: silentLogger,
+  },
+  [
+    {
+      name: "look",
+      start: async (_, seen) => {
+        running = seen;
+      },
+      stop: async () => {},
+    },
+  ],
+);
+await app.start();
+say({ started: process.pid });
+
+interface Ask {
+  readonly publish?: z.infer<typeof Step>;
+  readonly numbers?: readonly string[];
+  readonly stop?: true;
+}
+for await (const line of createInterface({ input: process.stdin })) {
+  const ask = JSON.parse(line) as Ask;
+  if (ask.publish !== undefined) {
+    const { publish } = ask;
+    app.publish(steps.taken(publish)).then(
+      ({ offset }) => say({ acked: publish.n, key: publish.key, offset }),
+      (error: unknown) => say({ refused: publish.n, why: String(error) }),
+    );
+  } else if (ask.numbers !== undefined) {
+    const found = await Promise.all(ask.numbers.map((id) => app.documents(counts).get(id)));
+    const [status] = running?.consumers() ?? [];
+    say({ numbers: found.map((one) => one?.numbers ?? []), partitions: status?.partitions ?? 0 });
+  } else if (ask.stop === true) {
+    await app.stop();
+    say({ stopped: true });
+    break;
+  }
+}

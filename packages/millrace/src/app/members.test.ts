@@ -1,0 +1,215 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterEach, describe, expect, it } from "vitest";
+import { socketOf } from "../embedded/owner.js";
+import { type FromOwner, socketWire, type ToOwner } from "../embedded/wire.js";
+import { service } from "../service/declare.js";
+import { endTrials, tempFolder, trial } from "../testing/trial.js";
+
+interface Acked {
+  readonly n: number;
+  readonly key: string;
+  readonly offset: number;
+}
+interface Answer {
+  readonly started?: number;
+  readonly acked?: number;
+  readonly key?: string;
+  readonly offset?: number;
+  readonly refused?: number;
+  readonly why?: string;
+  readonly numbers?: readonly (readonly number[])[];
+  readonly partitions?: number;
+  readonly stopped?: boolean;
+}
+
+const programs = new Set<ChildProcess>();
+afterEach(async () => {
+  for (const child of programs) child.kill("SIGKILL");
+  programs.clear();
+  await endTrials();
+});
+
+/** A process that takes part in a folder's file; see members-process.ts. */
+class Program {
+  readonly acked: Acked[] = [];
+  readonly refused: string[] = [];
+  readonly child: ChildProcess;
+  readonly #waiting: ((answer: Answer) => void)[] = [];
+  #tellAcked: () => void = () => {};
+
+  private constructor(dir: string, started: (answer: Answer) => void) {
+    const file = new URL("./members-process.js", import.meta.url).pathname;
+    const child = spawn(process.execPath, [file, dir], { stdio: ["pipe", "pipe", "inherit"] });
+    programs.add(child);
+    this.child = child;
+    child.stdin.on("error", () => {});
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const answer = JSON.parse(line) as Answer;
+      if (answer.started !== undefined) started(answer);
+      else if (answer.acked !== undefined) this.#noteAcked(answer);
+      else if (answer.refused !== undefined) this.refused.push(`${answer.refused}: ${answer.why}`);
+      else this.#waiting.shift()?.(answer);
+    });
+  }
+
+  static async start(dir: string): Promise<Program> {
+    return await new Promise((resolve) => {
+      const program: Program = new Program(dir, () => resolve(program));
+    });
+  }
+
+  publish(step: { readonly key: string; readonly n: number; readonly spins?: number }): void {
+    this.child.stdin?.write(`${JSON.stringify({ publish: step })}\n`);
+  }
+
+  /** Resolves when at least so many events are acknowledged. */
+  async ackedAtLeast(count: number): Promise<void> {
+    while (this.acked.length < count)
+      await new Promise<void>((resolve) => {
+        this.#tellAcked = resolve;
+      });
+  }
+
+  async ask(ask: object): Promise<Answer> {
+    return await new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.child.stdin?.write(`${JSON.stringify(ask)}\n`);
+    });
+  }
+
+  async kill(): Promise<void> {
+    const gone = once(this.child, "exit");
+    this.child.kill("SIGKILL");
+    await gone;
+  }
+
+  #noteAcked({ acked = 0, key = "", offset = 0 }: Answer): void {
+    this.acked.push({ n: acked, key, offset });
+    this.#tellAcked();
+  }
+}
+
+const keys = Array.from({ length: 10 }, (_, n) => `k${n}`);
+const keyOf = (n: number) => keys[n % keys.length] as string;
+const ownerPid = (dir: string) => (JSON.parse(readFileSync(join(dir, "owner.json"), "utf8")) as { pid: number }).pid;
+
+/** Asks until what was acknowledged is handled; what is handled then, by key. */
+async function handled(by: Program, acked: readonly Acked[]): Promise<ReadonlyMap<string, readonly number[]>> {
+  for (;;) {
+    const { numbers = [] } = await by.ask({ numbers: keys });
+    const found = new Map(keys.map((key, index) => [key, numbers[index] ?? []]));
+    if (acked.every(({ key, n }) => found.get(key)?.includes(n))) return found;
+  }
+}
+
+/** What was acknowledged is there once, in the order of the log. */
+function expectOnceInOrder(found: ReadonlyMap<string, readonly number[]>, acked: readonly Acked[]): void {
+  for (const [key, numbers] of found) {
+    expect(new Set(numbers).size, `${key} has nothing twice`).toBe(numbers.length);
+    const inLog = acked.filter((one) => one.key === key).sort((a, b) => a.offset - b.offset);
+    const places = inLog.map(({ n }) => numbers.indexOf(n));
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+  }
+}
+
+describe("three processes on one file", () => {
+  it("share the partitions, and handle every event once, in order", async () => {
+    const dir = tempFolder();
+    const first = await Program.start(dir);
+    for (let n = 0; n < 100; n += 1) first.publish({ key: keyOf(n), n });
+    await first.ackedAtLeast(100);
+    const others = [await Program.start(dir), await Program.start(dir)];
+    const all = [first, ...others];
+    const shares = async () => (await Promise.all(all.map((one) => one.ask({ numbers: [] })))).map((a) => a.partitions);
+    while ((await shares()).sort().join() !== "2,3,3") expect(programs.size).toBe(3);
+    for (let n = 100; n < 1_000; n += 1) all[n % 3]?.publish({ key: keyOf(n), n });
+    await Promise.all(all.map((one, index) => one.ackedAtLeast(index === 0 ? 400 : 300)));
+    const acked = all.flatMap((one) => one.acked);
+    expect(acked).toHaveLength(1_000);
+    for (const one of all) expectOnceInOrder(await handled(one, acked), acked);
+  });
+
+  it("go on when the owner is killed, and lose, double and reorder nothing", async () => {
+    const dir = tempFolder();
+    const all = [await Program.start(dir), await Program.start(dir), await Program.start(dir)];
+    const killed: Program[] = [];
+    for (let n = 0; n < 3_000; n += 1) {
+      const publisher = all[n % 3] as Program;
+      publisher.publish({ key: keyOf(n), n });
+      if (n % 1_000 !== 900) continue;
+      await Promise.all(all.map((one) => one.ackedAtLeast(20)));
+      const index = all.findIndex(({ child }) => child.pid === ownerPid(dir));
+      const owner = all[index] as Program;
+      await owner.kill();
+      killed.push(owner);
+      all[index] = await Program.start(dir);
+      expect(ownerPid(dir)).not.toBe(owner.child.pid);
+    }
+    const acked = [...all, ...killed].flatMap((one) => one.acked);
+    expect(killed).toHaveLength(3);
+    expectOnceInOrder(await handled(all[0] as Program, acked), acked);
+    expect([...all, ...killed].flatMap(({ refused }) => refused)).toEqual([]);
+  });
+
+  it("are not stopped by a handler that spins in the owner", async () => {
+    const dir = tempFolder();
+    const owner = await Program.start(dir);
+    const other = await Program.start(dir);
+    const shares = async () => await Promise.all([owner, other].map((one) => one.ask({ numbers: [] })));
+    while ((await shares()).some(({ partitions }) => partitions !== 4)) expect(programs.size).toBe(2);
+    // The owner's handlers spin on these; those of the other process do not.
+    for (const key of keys) other.publish({ key, n: 0, spins: owner.child.pid as number });
+    await other.ackedAtLeast(keys.length);
+    const spins = join(dir, "spins");
+    while (!existsSync(spins)) await other.ask({ numbers: [] });
+    for (let n = 1; n <= 50; n += 1) other.publish({ key: keyOf(n), n });
+    await other.ackedAtLeast(keys.length + 50);
+    const seen = async () => (await other.ask({ numbers: keys })).numbers ?? [];
+    while ((await seen()).flat().filter((n) => n > 0).length < 5) expect(existsSync(spins)).toBe(true);
+    rmSync(spins);
+    const ended = handled(other, other.acked);
+    // It meets more of them.
+    let over = false;
+    void ended.then(() => {
+      over = true;
+    });
+    while (!over) {
+      rmSync(spins, { force: true });
+      await other.ask({ numbers: [] });
+    }
+    expectOnceInOrder(await ended, other.acked);
+  });
+
+  it("leave in order: the last one's file is whole, and the next owner has every lease at once", async () => {
+    const dir = tempFolder();
+    const all = [await Program.start(dir), await Program.start(dir)];
+    for (let n = 0; n < 100; n += 1) all[n % 2]?.publish({ key: keyOf(n), n });
+    await Promise.all(all.map((one) => one.ackedAtLeast(50)));
+    const acked = all.flatMap((one) => one.acked);
+    for (const one of all) expect(await one.ask({ stop: true })).toEqual({ stopped: true });
+    const next = await Program.start(dir);
+    expect((await next.ask({ numbers: [] })).partitions).toBe(8);
+    expectOnceInOrder(await handled(next, acked), acked);
+  });
+});
+
+describe("a program of another version", () => {
+  it("is refused with both versions named", async () => {
+    const dir = tempFolder();
+    await trial([service("idle")], { dir });
+    // The owner's writer moves into its own thread when somebody comes: the second one is let in, or refused, there.
+    let said: FromOwner | "ended" = "ended";
+    while (said === "ended")
+      said = await new Promise<FromOwner | "ended">((resolve) => {
+        const wire = socketWire<ToOwner, FromOwner>(connect(socketOf(dir)));
+        wire.listen(resolve, () => resolve("ended"));
+        wire.send({ type: "hello", wire: 99, member: "1/other", pid: 1 });
+      });
+    expect(said).toMatchObject({ type: "refused", failure: { code: "STORE_FORMAT" } });
+  });
+});

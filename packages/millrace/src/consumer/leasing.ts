@@ -1,0 +1,139 @@
+import type { Clock } from "../runtime/clock.js";
+import type { Logger } from "../runtime/logger.js";
+import type { Store } from "../store/store.js";
+import type { Position } from "../store/unit.js";
+import type { PartitionFeed } from "./feed.js";
+import type { Fetcher } from "./fetcher.js";
+import type { Runs } from "./runs.js";
+
+/** How long handlers may go on in a partition that others wait for. Shorter than a lease. */
+const handOverMs = 10_000;
+
+/** What leasing needs of its consumer. */
+export interface LeasingHost {
+  readonly consumer: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly fetcher: Fetcher;
+  readonly runs: Runs;
+  wake(): void;
+  stop(error: unknown): void;
+}
+
+/**
+ * The leases of one consumer in this process. What is new is begun, what was lost is dropped at once, and what others
+ * wait for is given up when its handlers have ended.
+ */
+export class Leasing {
+  readonly #host: LeasingHost;
+  readonly #leaving = new Set<PartitionFeed>();
+  #looking: Promise<void> | undefined;
+  #again = false;
+  #emptied: () => void = () => {};
+
+  constructor(host: LeasingHost) {
+    this.#host = host;
+  }
+
+  /** Looks which leases this process has now. Asked again while it looks, it looks once more. */
+  look(): Promise<void> {
+    if (this.#looking !== undefined) {
+      this.#again = true;
+      return this.#looking;
+    }
+    this.#looking = this.#look()
+      .catch((error) => this.#host.stop(error))
+      .finally(() => {
+        this.#looking = undefined;
+        if (this.#again) {
+          this.#again = false;
+          void this.look();
+        }
+      });
+    return this.#looking;
+  }
+
+  /** Something of this consumer was acknowledged: a partition that is being left may be empty now. */
+  progressed(): void {
+    if (this.#leaving.size > 0 && !this.#busy) this.#emptied();
+  }
+
+  async #look(): Promise<void> {
+    const { store, consumer, fetcher, runs, logger, wake } = this.#host;
+    const { held, surplus } = await store.leases(consumer);
+    const before = fetcher.held;
+    const lost = before.filter((position) => !has(held, position));
+    if (lost.length > 0) this.#drop(lost);
+    const taken = held.filter((position) => !has(before, position));
+    for (const position of taken) fetcher.take(position);
+    if (taken.length > 0) {
+      await runs.open();
+      wake();
+    }
+    if (lost.length + taken.length > 0)
+      logger.info(
+        { consumer, taken: taken.map(placeOf), lost: lost.map(placeOf) },
+        `${consumer} has ${held.length} partitions here now`,
+      );
+    if (surplus.length > 0) await this.#handOver(surplus);
+  }
+
+  #drop(lost: readonly Position[]): void {
+    const { fetcher, runs } = this.#host;
+    const ids = new Set(lost.map(({ id }) => id));
+    for (const position of lost) fetcher.drop(position);
+    for (const lane of [...runs.lanes]) {
+      if (lane.running !== undefined && ids.has(positionOf(lane.running))) runs.leave(lane.running);
+      else runs.dropLeft(lane);
+    }
+  }
+
+  async #handOver(surplus: readonly Position[]): Promise<void> {
+    const { clock, fetcher, runs, store } = this.#host;
+    const ids = new Set(surplus.map(({ id }) => id));
+    for (const position of surplus) {
+      const feed = fetcher.drop(position);
+      if (feed !== undefined) this.#leaving.add(feed);
+    }
+    for (const lane of [...runs.lanes]) runs.dropLeft(lane);
+    if (this.#busy || this.#entriesRun(ids)) {
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(handOverMs, resolve);
+        this.#emptied = () => {
+          if (this.#entriesRun(ids)) return;
+          cancel();
+          resolve();
+        };
+      });
+      for (const lane of [...runs.lanes])
+        if (lane.running !== undefined && ids.has(positionOf(lane.running))) runs.leave(lane.running);
+    }
+    this.#leaving.clear();
+    this.#emptied = () => {};
+    await store.release(surplus);
+  }
+
+  get #busy(): boolean {
+    for (const feed of this.#leaving) if (feed.outstanding.size > 0) return true;
+    return false;
+  }
+
+  #entriesRun(ids: ReadonlySet<number>): boolean {
+    for (const { running } of this.#host.runs.lanes)
+      if (running !== undefined && ids.has(positionOf(running))) return true;
+    return false;
+  }
+}
+
+function positionOf({ claim }: { readonly claim: { readonly type: string; readonly position?: Position } }): number {
+  return claim.position?.id ?? -1;
+}
+
+function has(positions: readonly Position[], { id, epoch }: Position): boolean {
+  return positions.some((position) => position.id === id && position.epoch === epoch);
+}
+
+function placeOf({ topic, partition }: Position): string {
+  return `${topic}/${partition}`;
+}

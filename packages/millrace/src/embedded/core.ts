@@ -1,0 +1,210 @@
+import type { Change, EngineContext } from "../engine/engine.js";
+import type { LogAdmin, LogWriter, NewRecord, TopicShape } from "../log/log.js";
+import { uuidv7 } from "../runtime/ids.js";
+import type { Act, ActOutcome, Operate } from "../store/operate.js";
+import type { OperationResult } from "../store/unit.js";
+import { type Checkpointer, createCheckpointer } from "./checkpoint.js";
+import { Claims } from "./claims.js";
+import { type CommitListener, GroupCommit } from "./commit.js";
+import { DocumentTables } from "./documents.js";
+import { fileFailure } from "./errors.js";
+import type { prepareFile } from "./format.js";
+import { LaneTables } from "./lane-tables.js";
+import { Leases } from "./leases.js";
+import { LogAppender } from "./log-appender.js";
+import { createOperate } from "./operate.js";
+import { isRunning } from "./owner.js";
+import { PositionTables } from "./position-tables.js";
+import { TableReads } from "./reads.js";
+import { type Sweep, trim } from "./retention.js";
+import type { Database } from "./sqlite.js";
+import { Topics } from "./topics.js";
+import { TableWrites } from "./writes.js";
+
+const trimEveryMs = 60_000;
+const trimMoreMs = 1_000;
+
+/** What the others on the file are told after a commit. */
+export interface Bell {
+  readonly topics?: readonly string[];
+  readonly results?: readonly OperationResult[];
+  readonly change?: Change;
+}
+
+/** What the owner does for one member: everything that writes. */
+export interface Door {
+  readonly writes: TableWrites;
+  readonly log: Pick<LogAdmin, "ensureTopic"> & LogWriter;
+  readonly operate: Operate;
+  /** The same group again, after its answer was lost. */
+  recommit: TableWrites["commit"];
+}
+
+export interface CoreParts {
+  readonly file: string;
+  readonly database: Database;
+  /** A connection that cannot write; in memory, the only one. */
+  readonly reader: Database;
+  readonly prepared: ReturnType<typeof prepareFile>;
+  readonly context: EngineContext;
+}
+
+/** The owner's side of the file: the one connection that writes, and what it remembers of the tables. */
+export class Core {
+  readonly topics: Topics;
+  readonly reads: TableReads;
+  readonly leases: Leases;
+  readonly #parts: CoreParts;
+  readonly #documents: DocumentTables;
+  readonly #positions: PositionTables;
+  readonly #lanes: LaneTables;
+  readonly #commit: GroupCommit;
+  readonly #checkpointer: Checkpointer | undefined;
+  readonly #heard = new Set<(bell: Bell, origin: string) => void>();
+  #cancelTrim = () => {};
+  #sweep: Sweep | undefined;
+
+  constructor(parts: CoreParts) {
+    const { file, database, reader, prepared, context } = parts;
+    const { clock, logger } = context;
+    this.#parts = parts;
+    this.topics = new Topics(database);
+    this.leases = new Leases(clock);
+    const documents = new DocumentTables(database);
+    const positions = new PositionTables(database);
+    const lanes = new LaneTables(database);
+    const claims = new Claims(database, positions, lanes);
+    const appender = new LogAppender(database, this.topics);
+    positions.adopt();
+    this.#documents = documents;
+    this.#positions = positions;
+    this.#lanes = lanes;
+    this.#commit = new GroupCommit(
+      { database, appender, documents, positions, lanes, claims, clock },
+      { ...prepared, appended: this.topics.lastAppended },
+    );
+    this.reads = new TableReads({ database, reader, documents, positions, lanes, claims });
+    this.#checkpointer = file === ":memory:" ? undefined : createCheckpointer({ file, database, logger });
+    this.#trimLater(trimEveryMs);
+  }
+
+  /** Calls `heard` after each commit, with the member it was made for. */
+  onBell(heard: (bell: Bell, origin: string) => void): () => void {
+    this.#heard.add(heard);
+    return () => this.#heard.delete(heard);
+  }
+
+  /** Tells all but `origin` what is to be looked at again. */
+  ring(bell: Bell, origin: string): void {
+    for (const heard of this.#heard) heard(bell, origin);
+  }
+
+  /** The writing half of the ports, for one member. */
+  door(member: string): Door {
+    const { database, context } = this.#parts;
+    const { clock } = context;
+    const leasesChanged = () => this.ring({ change: { leases: true } }, member);
+    const listener: CommitListener = {
+      appended: (topics) => this.ring({ topics }, member),
+      handled: (results) => this.ring({ results }, member),
+      changed: (change) => this.ring({ change }, member),
+      wrote: (bytes) => this.#checkpointer?.committed(bytes),
+    };
+    const parts = { database, commit: this.#commit, documents: this.#documents, positions: this.#positions };
+    const writes = new TableWrites({ ...parts, listener, leases: this.leases, member, clock, leasesChanged });
+    const ids = uuidv7(context.random);
+    const transact = <T>(work: () => T) => translated(() => this.#commit.transact(work));
+    return {
+      writes,
+      recommit: (units, progress) => this.#commit.commit(units, progress, listener, true),
+      log: {
+        append: async (records: readonly NewRecord[]) => this.#commit.append(records, listener),
+        ensureTopic: (topic: Omit<TopicShape, "incarnation">) =>
+          transact(() => this.topics.ensure(topic, ids.next(clock.now()))),
+      },
+      operate: this.#operating(createOperate(database, transact), member),
+    };
+  }
+
+  /** A member has ended in order: its leases are free. */
+  leave(member: string): void {
+    this.leases.leave(member);
+    try {
+      this.#commit.transact(() => this.#positions.releaseAll(member));
+    } catch (error) {
+      // They are as free without it: who comes next finds that their holder is gone.
+      this.#parts.context.logger.warn({ err: error }, "leases could not be given back in order");
+    }
+    this.ring({ change: { leases: true } }, member);
+  }
+
+  /** After a take-over: members that are named in the file and whose processes are gone do not come back. */
+  bury(before: string | undefined): void {
+    for (const member of this.#positions.holders())
+      if (member === before || !isRunning(member)) this.leases.leave(member);
+  }
+
+  async close(): Promise<void> {
+    this.#cancelTrim();
+    await this.#checkpointer?.close();
+    try {
+      if (this.#checkpointer !== undefined) this.#parts.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      // On a full disk the write-ahead log stays as it is, and is read at the next start.
+      this.#parts.context.logger.warn(
+        { err: error },
+        "the write-ahead log could not be emptied; the next start does it",
+      );
+    } finally {
+      this.#parts.database.close();
+    }
+  }
+
+  /** After an act, what the owner remembers of lanes and leases is made to agree with the file. */
+  #operating(operate: Operate, member: string): Operate {
+    const changed = (outcome: ActOutcome) => {
+      this.#lanes.reload();
+      this.ring({ change: { lanes: outcome.lanes, amended: true } }, member);
+      return outcome;
+    };
+    return {
+      edit: async (entry: number, id: string, data: string, act: Act) =>
+        changed(await operate.edit(entry, id, data, act)),
+      skip: async (entry: number, act: Act) => changed(await operate.skip(entry, act)),
+      redrive: async (entries: readonly number[], act: Act) => changed(await operate.redrive(entries, act)),
+      forget: async (consumer: string, act: Act) => {
+        const outcome = changed(await operate.forget(consumer, act));
+        this.#positions.forget(consumer);
+        this.ring({ change: { leases: true } }, member);
+        return outcome;
+      },
+    };
+  }
+
+  #trimLater(waitMs: number): void {
+    const { database, context } = this.#parts;
+    this.#cancelTrim = context.clock.after(waitMs, () => {
+      let more = false;
+      try {
+        const transact = <T>(work: () => T) => this.#commit.transact(work);
+        const resume = this.#sweep === undefined ? {} : { resume: this.#sweep };
+        const trimmed = trim(database, transact, context.clock.now(), resume);
+        for (const { name, first } of trimmed.topics) this.topics.get(name).first = first;
+        this.#sweep = trimmed.next;
+        more = trimmed.more;
+      } catch (error) {
+        context.logger.error({ err: error }, "retention could not remove old records; it tries again in a minute");
+      }
+      this.#trimLater(more ? trimMoreMs : trimEveryMs);
+    });
+  }
+}
+
+/** Runs `work`; what SQLite refuses becomes one of our failures. */
+export function translated<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw fileFailure(error);
+  }
+}

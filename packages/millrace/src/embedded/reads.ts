@@ -1,0 +1,117 @@
+import type { DocumentQuery, Registration, Store } from "../store/store.js";
+import type { Position, SqlValue } from "../store/unit.js";
+import type { Claims } from "./claims.js";
+import type { DocumentTables } from "./documents.js";
+import { storeFailure } from "./errors.js";
+import type { LaneTables } from "./lane-tables.js";
+import type { PositionTables } from "./position-tables.js";
+import { type AmendmentRow, decodeAmendment, decodeTimer, type TimerRow } from "./rows.js";
+import { type Database, prepareRows, type Statement } from "./sqlite.js";
+
+/** What a process asks the file for while it runs: answered by its own connection, owner or not. */
+export type StoreReads = Pick<
+  Store,
+  | "readDocument"
+  | "findDocuments"
+  | "documentServices"
+  | "readRegistration"
+  | "readPosition"
+  | "readLaneHeads"
+  | "readEntry"
+  | "readLaneHead"
+  | "readAmendments"
+  | "readDueTimers"
+  | "nextTimer"
+  | "readOperation"
+  | "query"
+>;
+
+export interface ReadsParts {
+  readonly database: Database;
+  /** A connection that cannot write; in memory, the only one. */
+  readonly reader: Database;
+  readonly documents: DocumentTables;
+  readonly positions: PositionTables;
+  readonly lanes: LaneTables;
+  readonly claims: Claims;
+}
+
+/** The reading half of the store port, on one connection. */
+export class TableReads implements StoreReads {
+  readonly #parts: ReadsParts;
+  readonly #due: Statement;
+  readonly #nextDue: Statement;
+
+  constructor(parts: ReadsParts) {
+    this.#parts = parts;
+    this.#due = parts.database.prepare("SELECT * FROM mr_timers WHERE due <= ? ORDER BY due, timer LIMIT ?");
+    this.#nextDue = prepareRows(parts.database, "SELECT min(due) FROM mr_timers");
+  }
+
+  readDocument(service: string, type: string, id: string) {
+    return this.#parts.documents.read(service, type, id);
+  }
+
+  findDocuments(query: DocumentQuery) {
+    return this.#parts.documents.find(query);
+  }
+
+  documentServices(type: string): readonly string[] {
+    const rows = this.#parts.database.prepare("SELECT service FROM mr_document_types WHERE name = ?").all(type) as {
+      service: string;
+    }[];
+    return rows.map((row) => row.service);
+  }
+
+  readRegistration(consumer: string): Registration | undefined {
+    return this.#parts.positions.registration(consumer);
+  }
+
+  readPosition(id: number): Position | undefined {
+    return this.#parts.positions.read(id);
+  }
+
+  readLaneHeads(consumer: string) {
+    return this.#parts.lanes.heads(consumer);
+  }
+
+  readEntry(entry: number) {
+    return this.#parts.lanes.entry(entry);
+  }
+
+  readLaneHead(consumer: string, lane: string) {
+    return this.#parts.lanes.head(consumer, lane);
+  }
+
+  readAmendments(consumer: string) {
+    const rows = this.#parts.database
+      .prepare("SELECT * FROM mr_amendments WHERE consumer = ?")
+      .all(consumer) as AmendmentRow[];
+    return rows.map(decodeAmendment);
+  }
+
+  readDueTimers(now: number, limit: number) {
+    return (this.#due.all(now, limit) as TimerRow[]).map(decodeTimer);
+  }
+
+  nextTimer(): number | undefined {
+    const [due] = this.#nextDue.get() as [number | null];
+    return due ?? undefined;
+  }
+
+  readOperation(id: string) {
+    return this.#parts.claims.operation(id);
+  }
+
+  query(text: string, params: readonly SqlValue[]): readonly Record<string, unknown>[] {
+    const { reader } = this.#parts;
+    try {
+      reader.exec("PRAGMA query_only = 1");
+      return reader.prepare(text).all(...params) as Record<string, unknown>[];
+    } catch (error) {
+      throw storeFailure(error);
+    } finally {
+      reader.exec("PRAGMA query_only = 0");
+    }
+  }
+}
