@@ -1,9 +1,11 @@
+export type { ConsumerStanding } from "./admin/standing.js";
 export type {
   App,
   AppOptions,
   ConsumerStatus,
   Extension,
   Published,
+  PublishManyOptions,
   PublishOptions,
   ReadDocuments,
   Running,

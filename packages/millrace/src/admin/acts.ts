@@ -1,8 +1,9 @@
 import type { App, Running } from "../app/app.js";
 import { contractDeclaration, type EventName, type Message } from "../contract/contract.js";
-import { Failure, isFailure } from "../failure/failure.js";
+import { Failure } from "../failure/failure.js";
+import type { Awaitable } from "../log/log.js";
 import { deriveId, seedOf } from "../runtime/ids.js";
-import type { Act, ActOutcome } from "../store/operate.js";
+import type { Act, EntriesOutcome } from "../store/operate.js";
 import type { LaneEntry } from "../store/unit.js";
 import type { ActArgs, ActReport, Admin, EntrySelection } from "./admin.js";
 import { checkEdit, contractOf } from "./contracts.js";
@@ -19,6 +20,8 @@ export type Acts = Pick<Admin, "forget" | "edit" | "skip" | "redrive" | "publish
 /** Dead letters that one act takes at most; the rest is left for the next. */
 const entriesMax = 10_000;
 const pageMax = 1_000;
+/** Dead letters in one commit, which holds up everybody else's. */
+const pieceMax = 250;
 
 /** Acts of operators in a running app. */
 export function actsOf(live: Live): Acts {
@@ -57,8 +60,8 @@ export function actsOf(live: Live): Acts {
       await live.running.lanesChanged(outcome.lanes);
       return { ...report, changed: outcome.changed, unchanged: outcome.changed === 0 ? [entry.entry] : [] };
     },
-    skip: (args) => each(live, args, (entry, act) => operate.skip(entry.entry, act)),
-    redrive: (args) => each(live, args, (entry, act) => operate.redrive([entry.entry], act)),
+    skip: (args) => inPieces(live, args, (entries, act) => operate.skip(entries, act)),
+    redrive: (args) => inPieces(live, args, (entries, act) => operate.redrive(entries, act)),
     async publish({ type, data, id, actor }) {
       const contract = contractOf(live.running.services, type);
       // Nobody has checked the data so far: the app does, against the contract.
@@ -117,11 +120,11 @@ async function deadEntry(live: Live, number: number): Promise<LaneEntry> {
   );
 }
 
-/** Acts on each entry of a frozen selection, one commit each, so that what fails in the middle leaves the rest done. */
-async function each(
+/** Acts on a frozen selection, a commit for each piece, so that what fails in the middle leaves the pieces before it done. */
+async function inPieces(
   live: Live,
   args: ActArgs & EntrySelection,
-  doIt: (entry: LaneEntry, act: Act) => ActOutcome | Promise<ActOutcome>,
+  doIt: (entries: readonly number[], act: Act) => Awaitable<EntriesOutcome>,
 ): Promise<ActReport> {
   const act = actOf(live, args);
   const entries = await select(live, args);
@@ -129,27 +132,19 @@ async function each(
   const keys = new Set(entries.map((entry) => `${entry.consumer}\n${entry.lane}`)).size;
   const report = { dryRun, matched: entries.length, keys };
   if (dryRun) return { ...report, changed: 0, unchanged: [] };
+  // By number: of one lane, the earlier event is in the earlier piece.
+  const numbers = entries.map((entry) => entry.entry).sort((one, other) => one - other);
   let changed = 0;
   const unchanged: number[] = [];
-  for (const entry of entries) {
-    const outcome = await tried(() => doIt(entry, act));
-    if (outcome.changed === 0) unchanged.push(entry.entry);
-    else changed += 1;
+  for (let start = 0; start < numbers.length; start += pieceMax) {
+    const outcome = await doIt(numbers.slice(start, start + pieceMax), act);
+    changed += outcome.changed;
+    unchanged.push(...outcome.unchanged);
     await live.running.lanesChanged(outcome.lanes);
     // Handlers run in this process, too: they get their turn.
     await new Promise<void>((turn) => setImmediate(turn));
   }
   return { ...report, changed, unchanged };
-}
-
-/** What changed since it was selected is left as it is. */
-async function tried(act: () => ActOutcome | Promise<ActOutcome>): Promise<ActOutcome> {
-  try {
-    return await act();
-  } catch (error) {
-    if (isFailure(error, "NOT_FOUND") || isFailure(error, "CONFLICT")) return { changed: 0, lanes: [] };
-    throw error;
-  }
 }
 
 async function select(live: Live, selection: EntrySelection): Promise<readonly LaneEntry[]> {

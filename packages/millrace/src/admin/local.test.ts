@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { embedded } from "../embedded/embedded.js";
 import { openReadOnly } from "../embedded/read-only.js";
+import type { Engine } from "../engine/engine.js";
 import type { MillraceApp } from "../main/millrace.js";
 import { orders, placeOrder, price, trialApp } from "../main/trial-app.js";
 import { type AdminAddress, readAddress } from "./address.js";
@@ -134,6 +136,39 @@ describe("a dead letter", () => {
     expect((await admin.redrive({ ...dry, consumer: "mail" })).matched).toBe(0);
     await expect(admin.redrive(dry)).rejects.toMatchObject({ code: "OPTION_INVALID" });
     await expect(admin.redrive({ ...dry, entries: [entry + 1] })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+});
+
+describe("many dead letters", () => {
+  it("are redriven in a few commits, each of them once", async () => {
+    await app.stop();
+    const engine = embedded(dir);
+    let commits = 0;
+    const counting: Engine = {
+      ...engine,
+      open: async (context) => {
+        const open = await engine.open(context);
+        const { redrive } = open.operate;
+        open.operate.redrive = (entries, act) => {
+          commits += 1;
+          return redrive(entries, act);
+        };
+        return open;
+      },
+    };
+    app = trialApp({ dir, engine: counting });
+    await app.start();
+    admin = remoteAdmin((await readAddress(dir)) as AdminAddress, { timeoutMs: 60_000 });
+    await app.publish(
+      Array.from({ length: 600 }, (_, index) => orders.placed({ orderId: `o-${index}`, pence: price.dead })),
+    );
+    await app.settled();
+    expect(await admin.redrive({ ...by, all: true })).toMatchObject({ matched: 600, changed: 600, unchanged: [] });
+    expect(commits).toBeLessThan(10);
+    await app.settled();
+    const { entries } = await admin.deadLetters({ limit: 1_000 });
+    expect(entries).toHaveLength(600);
+    expect(new Set(entries.map((entry) => entry.redrives))).toEqual(new Set([1]));
   });
 });
 

@@ -47,7 +47,7 @@ export function readsOf(sight: Sight): Reads {
       return { ...origin(), events: page.events.map(eventView), cursor: page.cursor };
     },
     explain: async (target) => ({ ...origin(), flows: await explain(inspect, target) }),
-    consumers: async () => ({ ...origin(), consumers: await consumers(sight) }),
+    consumers: async () => ({ ...origin(), consumers: await readStandings(sight) }),
     async deadLetters({ state = "dead", limit, after, ...filter }) {
       const query = {
         ...filter,
@@ -98,7 +98,7 @@ function amends({
 }
 
 async function status(sight: Sight, origin: Origin): ReturnType<Admin["status"]> {
-  const standings = await consumers(sight);
+  const standings = await readStandings(sight);
   const counts: Record<string, number> = {};
   for (const { verdict } of standings) counts[verdict] = (counts[verdict] ?? 0) + 1;
   const topics = await sight.inspect.topics();
@@ -113,8 +113,10 @@ async function status(sight: Sight, origin: Origin): ReturnType<Admin["status"]>
   };
 }
 
-/** Those who are furthest behind come first. */
-async function consumers(sight: Sight): Promise<readonly ConsumerStanding[]> {
+/** How each registered consumer stands; those who are furthest behind come first. */
+export async function readStandings(
+  sight: Pick<Sight, "inspect" | "live" | "now">,
+): Promise<readonly ConsumerStanding[]> {
   const now = sight.now();
   const statuses = sight.live?.running.consumers() ?? [];
   const standings: ConsumerStanding[] = [];

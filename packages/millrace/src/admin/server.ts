@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { Failure } from "../failure/failure.js";
 import { readJson } from "../http/body.js";
 import { guard, loopbackHosts } from "../http/guard.js";
+import { answerNotFound } from "../http/not-found.js";
 import { answerProblem } from "../http/problem.js";
 import { closing } from "../http/server.js";
 import type { Logger } from "../runtime/logger.js";
@@ -24,14 +25,14 @@ export function adminRoutes(admin: Admin, options: AdminServerOptions): Hono {
   const hono = new Hono();
   const expected = digest(`Bearer ${options.token}`);
   hono.onError((error, c) => answerProblem(c, error, options.logger));
-  hono.notFound((c) => answerProblem(c, new Failure("NOT_FOUND", "there is no such call"), options.logger));
+  answerNotFound(hono, { text: "there is no such call", logger: options.logger });
   hono.use(closing(() => options.closing()));
   hono.use(async (c, next) => {
     c.header(instanceHeader, options.instance);
     c.header("cache-control", "no-store");
     await next();
   });
-  hono.use(guard({ hosts: loopbackHosts, origins: [] }));
+  hono.use(guard({ hosts: loopbackHosts, origins: [], plain: true }));
   hono.use(async (c, next) => {
     // Digests have one length, so that comparing them tells nothing about the token, not even how long it is.
     if (!timingSafeEqual(digest(c.req.header("authorization") ?? ""), expected)) {

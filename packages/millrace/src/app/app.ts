@@ -31,10 +31,19 @@ export interface AppOptions {
 
 /** What a caller outside handlers may say of an event beside its data. */
 export interface PublishOptions {
-  /** An id of the caller's own. Publishing it again with the same content changes nothing. Default: a new UUIDv7. */
+  /**
+   * An id of the caller's own: 1 to 200 printable ASCII characters without spaces. Publishing it again with the same
+   * content changes nothing, with other content it fails with EVENT_ID_REUSED. Default: a new UUIDv7.
+   */
   readonly id?: string;
-  /** Who caused it, for the audit trail. No personal data. */
+  /** Who caused it, for the audit trail: 1 to 200 characters, none of them a control character. No personal data. */
   readonly actor?: string;
+}
+
+/** What a caller may say of many events that are published together. */
+export interface PublishManyOptions extends Pick<PublishOptions, "actor"> {
+  /** As {@link PublishOptions.id}, one for each event, in their order; undefined: a new UUIDv7. */
+  readonly ids?: readonly (string | undefined)[];
 }
 
 /** Where an event is stored: it is on disk. */
@@ -51,7 +60,10 @@ export interface SendOptions extends PublishOptions {
   readonly waitFor?: "accepted" | "handled";
   /** How long to wait for "handled" (default "10s"); then the operation comes back as it is. */
   readonly timeout?: Duration;
-  /** The same key in the same scope is the same command: its operation is returned, nothing is sent again. */
+  /**
+   * The same key in the same scope is the same command: its operation is returned, nothing is sent again. Each is text of
+   * 1 to 1,000 characters.
+   */
   readonly idempotency?: { readonly scope: string; readonly key: string };
 }
 
@@ -128,11 +140,19 @@ export interface App {
   stop(): Promise<void>;
   /** Resolves when the event is on disk. */
   publish(event: Message<EventName, unknown>, options?: PublishOptions): Promise<Published>;
-  /** Many events in one commit: all or none. */
-  publish(events: readonly Message<EventName, unknown>[]): Promise<readonly Published[]>;
+  /** Many events in one commit: all or none. Those whose ids are stored already answer with their first place. */
+  publish(events: readonly Message<EventName, unknown>[], options?: PublishManyOptions): Promise<readonly Published[]>;
   send(command: Message<string, unknown>, options?: SendOptions): Promise<Operation>;
+  /**
+   * Documents of a service of this app, without `service` of the one that keeps the type. Reading them fails with
+   * OPTION_INVALID when two services of the app do, or only services that are not in the app.
+   */
   documents<Doc>(type: DocumentType<Doc>, options?: { readonly service?: string }): ReadDocuments<Doc>;
-  /** Rows of a read-only query over SQL read models. */
+  /**
+   * Rows of a query over SQL read models. It only reads; handlers write, with `ctx.sql`.
+   *
+   * @throws {Failure} OPTION_INVALID when the statement would write; STATEMENT_FAILED when it cannot be compiled.
+   */
   query(strings: TemplateStringsArray, ...values: readonly SqlInput[]): Promise<readonly Record<string, unknown>[]>;
   /**
    * Resolves when every consumer has handled everything, no retry is waiting, and no timer is due. Dead letters, and what

@@ -47,6 +47,41 @@ async function answered<T>(t: Trial, asked: Promise<T>): Promise<T> {
   return asked;
 }
 
+describe("a command that comes again days later", () => {
+  const day = 86_400_000;
+  /** Sets the clock on, and lets retention run. */
+  async function wait(t: Trial, days: number): Promise<void> {
+    t.clock.set(t.clock.now() + days * day);
+    await t.clock.advance(125_000);
+  }
+  const handled = { waitFor: "handled" } as const;
+
+  it("with its idempotency key is answered by its operation for 7 days, and is a new one after them", async () => {
+    const t = await trial([owner()]);
+    const again = () => t.app.send(order("a"), { ...handled, idempotency: { scope: "POST /pay", key: "k" } });
+    const first = await answered(t, again());
+    await wait(t, 6.9);
+    expect(await answered(t, again())).toEqual(first);
+    expect(runs).toBe(1);
+    await wait(t, 0.2);
+    expect((await answered(t, again())).id).not.toBe(first.id);
+    expect(runs).toBe(2);
+  });
+
+  it("with its own id is answered by its operation for as long as the id is known, and never handled again", async () => {
+    const t = await trial([owner()]);
+    const again = () => t.app.send(order("a"), { ...handled, id: "invoice-1" });
+    const first = await answered(t, again());
+    expect(first).toMatchObject({ state: "committed" });
+    await wait(t, 29);
+    // The window counts in log time.
+    await answered(t, t.app.send(order("b"), handled));
+    await wait(t, 0);
+    expect(await answered(t, again())).toEqual(first);
+    expect(runs).toBe(2);
+  });
+});
+
 describe("a command", () => {
   it("is handled by its owner, whose effects are committed with the answer", async () => {
     const t = await trial([owner()]);

@@ -2,7 +2,7 @@ import { Committer } from "../consumer/committer.js";
 import { Consumer } from "../consumer/consumer.js";
 import type { SqlInput } from "../consumer/handler.js";
 import type { ConsumerHost } from "../consumer/plan.js";
-import { Schedule } from "../consumer/schedules.js";
+import type { Schedule } from "../consumer/schedules.js";
 import { sqlQuery } from "../consumer/statement.js";
 import { Timers } from "../consumer/timers.js";
 import type { EventName, Message } from "../contract/contract.js";
@@ -14,6 +14,7 @@ import { type Clock, systemClock } from "../runtime/clock.js";
 import { durationMs } from "../runtime/duration.js";
 import { uuidv7 } from "../runtime/ids.js";
 import { type Logger, pinoLogger } from "../runtime/logger.js";
+import { checkOptions } from "../runtime/options.js";
 import { type Random, systemRandom } from "../runtime/random.js";
 import { serviceDeclaration } from "../service/declare.js";
 import type { ServiceDeclaration } from "../service/service.js";
@@ -23,6 +24,7 @@ import type {
   AppOptions,
   Extension,
   Published,
+  PublishManyOptions,
   PublishOptions,
   ReadDocuments,
   Running,
@@ -35,6 +37,7 @@ import { type AppPlan, planApp } from "./plan.js";
 import { isList, Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
 import { Rest } from "./rest.js";
+import { schedulesOf } from "./schedules.js";
 import { startConsumers } from "./start-consumers.js";
 
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
@@ -129,14 +132,14 @@ class RunningApp implements App {
   }
 
   publish(event: Message<EventName, unknown>, options?: PublishOptions): Promise<Published>;
-  publish(events: readonly Message<EventName, unknown>[]): Promise<readonly Published[]>;
+  publish(events: readonly Message<EventName, unknown>[], options?: PublishManyOptions): Promise<readonly Published[]>;
   publish(
     events: Message<EventName, unknown> | readonly Message<EventName, unknown>[],
-    options?: PublishOptions,
+    options?: PublishOptions & PublishManyOptions,
   ): Promise<Published | readonly Published[]> {
     try {
       const { publisher } = this.#live();
-      return isList(events) ? publisher.publishAll(events) : publisher.publish(events, options);
+      return isList(events) ? publisher.publishAll(events, options) : publisher.publish(events, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -147,6 +150,7 @@ class RunningApp implements App {
   }
 
   documents<Doc>(type: DocumentType<Doc>, options: { readonly service?: string } = {}): ReadDocuments<Doc> {
+    checkOptions(options, { service: true }, { where: "app.documents" });
     return readDocuments(this.#live().engine.store, this.#services, type, options.service);
   }
 
@@ -187,22 +191,7 @@ class RunningApp implements App {
     const isolation = new Isolation(host);
     const consumers = this.#plan.consumers.map((plan) => new Consumer(isolation.plan(plan), host));
     const timers = new Timers(host);
-    const schedules = this.#services.flatMap((service) =>
-      service.schedules.map(
-        ({ name, options, make }) =>
-          new Schedule(
-            {
-              service: service.name,
-              name,
-              cron: options.cron,
-              timezone: options.timezone ?? "UTC",
-              missed: options.missed ?? "last",
-              make,
-            },
-            host,
-          ),
-      ),
-    );
+    const schedules = schedulesOf(this.#services, host);
     committer.onTimers = () => void timers.arm();
     const publisher = new Publisher({
       engine,

@@ -7,8 +7,7 @@ import { createInterface } from "node:readline";
 import { afterEach, describe, expect, it } from "vitest";
 import { socketOf } from "../embedded/owner.js";
 import { type FromOwner, socketWire, type ToOwner } from "../embedded/wire.js";
-import { service } from "../service/declare.js";
-import { endTrials, tempFolder, trial } from "../testing/trial.js";
+import { endTrials, tempFolder } from "../testing/trial.js";
 
 interface Acked {
   readonly n: number;
@@ -201,7 +200,7 @@ describe("three processes on one file", () => {
 describe("a program of another version", () => {
   it("is refused with both versions named", async () => {
     const dir = tempFolder();
-    await trial([service("idle")], { dir });
+    await Program.start(dir);
     // The owner's writer moves into its own thread when somebody comes: the second one is let in, or refused, there.
     let said: FromOwner | "ended" = "ended";
     while (said === "ended")

@@ -5,13 +5,33 @@ import { type AnyContract, contractDeclaration } from "../contract/contract.js";
 import type { ContractDeclaration, TopicDeclaration } from "../contract/declaration.js";
 import { topicDeclaration } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
-import type { TopicShape } from "../log/log.js";
+import { outside, type TopicShape } from "../log/log.js";
 import { durationMs } from "../runtime/duration.js";
-import type { Subscription as Declared, HandlerOptions, ServiceDeclaration } from "../service/service.js";
+import { checkOptions, type OptionNames } from "../runtime/options.js";
+import type {
+  Subscription as Declared,
+  HandlerOptions,
+  IsolatedOptions,
+  RetryOptions,
+  ServiceDeclaration,
+} from "../service/service.js";
 
+const handlerOptions: OptionNames<IsolatedOptions<AnyContract>> = {
+  emits: true,
+  timeout: true,
+  concurrency: true,
+  onPoison: true,
+  retry: true,
+  from: true,
+  isolate: true,
+};
+const retryOptions: OptionNames<RetryOptions> = {
+  attemptsInPlace: true,
+  attemptsMax: true,
+  backoffFirst: true,
+  backoffMax: true,
+};
 const commandPartitions = 12;
-/** The source of events in a topic that no service of the app owns. */
-const outside = "outside";
 
 /** Everything the declarations say, checked against each other before anything runs. */
 export interface AppPlan {
@@ -195,6 +215,7 @@ class Planner {
       );
     const where = `${consumer}, ${declaration.type}`;
     const isolate = "isolate" in options ? options.isolate : undefined;
+    checkOptions(options, handlerOptions, { where });
     return {
       contract: declaration,
       topic: topic?.name ?? commandTopic(service),
@@ -228,6 +249,7 @@ function notHere(): never {
 }
 
 function retryPlan({ retry = {} }: HandlerOptions<AnyContract>, where: string) {
+  checkOptions(retry, retryOptions, { where: `${where}: retry` });
   return {
     attemptsInPlace: positive(retry.attemptsInPlace ?? 3, `${where}: retry.attemptsInPlace`),
     attemptsMax: positive(retry.attemptsMax ?? 8, `${where}: retry.attemptsMax`),

@@ -108,6 +108,34 @@ describe("publish", () => {
 describe("publishing with an id of one's own", () => {
   const message = () => orders.placed({ orderId: "a", pence: 1 });
 
+  it("works for each of many, all or none: those that are stored answer with their first place", async () => {
+    const { t, handled } = await shop();
+    const messages = [1, 2, 3].map((pence) => orders.placed({ orderId: "a", pence }));
+    const first = await t.app.publish(messages.slice(0, 2), { ids: ["one", "two"], actor: "ann" });
+    expect(first.map(({ id }) => id)).toEqual(["one", "two"]);
+    const again = await t.app.publish(messages, { ids: ["one", "two", undefined] });
+    expect(again.slice(0, 2)).toEqual(first);
+    const other = [...messages.slice(0, 2), orders.placed({ orderId: "a", pence: 9 })];
+    await expect(t.app.publish(other, { ids: ["four", "five", "one"] })).rejects.toMatchObject({
+      code: "EVENT_ID_REUSED",
+    });
+    await t.rest();
+    expect(handled).toEqual(["one", "two", again[2]?.id]);
+    expect((await stored(t)).map((record) => record.headers?.actor)).toEqual(["ann", "ann", undefined]);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ["an id too few", { ids: ["one"] }, /one id, or undefined, for each event/],
+    ["ids that are no list", { ids: "ab" }, /one id, or undefined, for each event/],
+    ["an id that is none", { ids: ["one", 2] }, /^id is 2, which is not a string$/],
+    ["the id of a single event", { id: "one" }, /no option "id"; did you mean ids\?/],
+  ])("refuses %s with many, and stores nothing", async (_, options, said) => {
+    const { t } = await shop();
+    const publishing = t.app.publish([message(), message()], options as never);
+    await expect(publishing).rejects.toMatchObject({ code: "OPTION_INVALID", message: expect.stringMatching(said) });
+    expect(await stored(t)).toEqual([]);
+  });
+
   it("again with the same content succeeds with the first place, and is handled once", async () => {
     const { t, handled } = await shop();
     const first = await t.app.publish(message(), { id: "invoice-1" });

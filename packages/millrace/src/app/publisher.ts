@@ -8,8 +8,9 @@ import type { NewRecord } from "../log/log.js";
 import type { Clock } from "../runtime/clock.js";
 import { durationMs } from "../runtime/duration.js";
 import type { Ids } from "../runtime/ids.js";
+import { checkOptions, checkText, type OptionNames } from "../runtime/options.js";
 import type { NewOperation, Operation, Outcome, Unit } from "../store/unit.js";
-import type { Published, PublishOptions, SendOptions } from "./app.js";
+import type { Published, PublishManyOptions, PublishOptions, SendOptions } from "./app.js";
 
 export interface PublisherHost {
   readonly engine: OpenEngine;
@@ -39,6 +40,9 @@ class Publishing implements Pending {
     else this.#resolve(published(this.#record));
   }
 }
+const publishOptions: OptionNames<PublishOptions> = { id: true, actor: true };
+const publishManyOptions: OptionNames<PublishManyOptions> = { ids: true, actor: true };
+const sendOptions: OptionNames<SendOptions> = { ...publishOptions, waitFor: true, timeout: true, idempotency: true };
 const publishClaim = { type: "publish" } as const;
 const noReads: readonly never[] = [];
 
@@ -56,22 +60,37 @@ export class Publisher {
     });
   }
 
-  publish(event: Message<EventName, unknown>, options?: PublishOptions): Promise<Published> {
+  publish(event: Message<EventName, unknown>, options: PublishOptions = {}): Promise<Published> {
     return new Promise((resolve, reject) => {
+      checkOptions(options, publishOptions, { where: "publish" });
       // Inside the promise, so that a refused event rejects instead of throwing past the caller's catch.
       this.#host.committer.add(new Publishing(this.#root(event, options), resolve, reject));
     });
   }
 
-  async publishAll(events: readonly Message<EventName, unknown>[]): Promise<readonly Published[]> {
-    const records = events.map((event) => this.#root(event));
+  async publishAll(
+    events: readonly Message<EventName, unknown>[],
+    options: PublishManyOptions = {},
+  ): Promise<readonly Published[]> {
+    checkOptions(options, publishManyOptions, { where: "publish of many" });
+    const { ids, ...rest } = options;
+    if (ids !== undefined && (!Array.isArray(ids) || ids.length !== events.length))
+      throw new Failure("OPTION_INVALID", "publish of many: ids is a list with one id, or undefined, for each event", {
+        details: { option: "ids" },
+      });
+    const records = events.map((event, index) => {
+      const id = ids?.[index];
+      return this.#root(event, id === undefined ? rest : { ...rest, id });
+    });
     const outcome = await this.#commit({ claim: publishClaim, reads: noReads, effects: { records }, lane: undefined });
     if (outcome.type === "failed") throw outcome.error;
     return records.map(published);
   }
 
   async send(command: Message<string, unknown>, options: SendOptions): Promise<Operation> {
+    checkOptions(options, sendOptions, { where: "send" });
     const waitMs = waitOf(options);
+    checkIdempotency(options);
     const record = this.#root(command, options);
     const operation = operationOf(record, options);
     const outcome = await this.#commit({
@@ -147,6 +166,20 @@ function waitOf({ waitFor = "accepted", timeout = "10s" }: SendOptions): number 
   throw new Failure("OPTION_INVALID", `send: waitFor is "accepted" or "handled", not ${JSON.stringify(waitFor)}`);
 }
 
+/** Both are compared whenever a request comes again: anything but text would not be the same the next time. */
+function checkIdempotency({ idempotency }: SendOptions): void {
+  if (idempotency === undefined) return;
+  const names = { scope: true, key: true } as const;
+  checkOptions(idempotency, names, { where: "send: idempotency" });
+  for (const name of ["scope", "key"] as const) {
+    const text = checkText(idempotency[name], `send: idempotency.${name}`);
+    if (text === "" || text.length > 1_000)
+      throw new Failure("OPTION_INVALID", `send: idempotency.${name} takes 1 to 1,000 characters`, {
+        details: { option: `idempotency.${name}` },
+      });
+  }
+}
+
 function published({ id, topic, partition, offset }: NewRecord): Published {
   return { id, topic, partition, offset };
 }
@@ -176,14 +209,14 @@ function reused(known: Operation, { id, command }: NewOperation): Failure {
 
 /** An actor travels in headers, too, but may be a name in any script. */
 function checkedActor(actor: string): string {
-  if (typeof actor === "string" && /^[^\p{Cc}\p{Cs}]{1,200}$/u.test(actor)) return actor;
-  throw new Failure("OPTION_INVALID", "publish: actor takes 1 to 200 characters without control characters");
+  if (/^[^\p{Cc}\p{Cs}]{1,200}$/u.test(checkText(actor, "actor"))) return actor;
+  throw new Failure("OPTION_INVALID", "actor takes 1 to 200 characters without control characters");
 }
 
 /** An id travels in headers, file names and URLs: printable ASCII, up to 200 characters. */
 function checkedId(id: string): string {
-  if (/^[\x21-\x7e]{1,200}$/.test(id)) return id;
-  throw new Failure("OPTION_INVALID", "publish: id takes 1 to 200 printable ASCII characters without spaces");
+  if (/^[\x21-\x7e]{1,200}$/.test(checkText(id, "id"))) return id;
+  throw new Failure("OPTION_INVALID", "id takes 1 to 200 printable ASCII characters without spaces");
 }
 
 /** Many, or one. */

@@ -20,17 +20,7 @@ export function readDocuments<Doc>(
   service: string | undefined,
 ): ReadDocuments<Doc> {
   const declaration = documentDeclaration(type);
-  const owner = async () => {
-    if (service !== undefined) return service;
-    const owners = await store.documentServices(declaration.name);
-    const known = owners.filter((name) => services.some((declared) => declared.name === name));
-    if (known.length > 1)
-      throw new Failure(
-        "OPTION_INVALID",
-        `documents ${declaration.name} exist in ${known.join(" and ")}; say which: app.documents(type, { service })`,
-      );
-    return known[0];
-  };
+  const owner = () => ownerOf(store, { services, name: declaration.name, service });
   return {
     async get(id) {
       checkDocumentId(declaration, id);
@@ -49,3 +39,36 @@ export function readDocuments<Doc>(
     },
   };
 }
+
+interface Sought {
+  readonly services: readonly ServiceDeclaration[];
+  readonly name: string;
+  readonly service: string | undefined;
+}
+
+/** Whose documents are meant; undefined when nobody has stored any yet. */
+async function ownerOf(store: Store, { services, name, service }: Sought): Promise<string | undefined> {
+  const owners = await store.documentServices(name);
+  const declared = services.map((one) => one.name);
+  if (service !== undefined) {
+    if (declared.includes(service) || owners.includes(service)) return service;
+    throw new Failure(
+      "OPTION_INVALID",
+      `documents ${name}: there is no service ${service} in this app${listed(declared)}`,
+    );
+  }
+  const known = owners.filter((owner) => declared.includes(owner));
+  if (known.length > 1)
+    throw new Failure(
+      "OPTION_INVALID",
+      `documents ${name} exist in ${known.join(" and ")}; say which: app.documents(type, { service })`,
+    );
+  if (known.length === 0 && owners.length > 0)
+    throw new Failure(
+      "OPTION_INVALID",
+      `documents ${name} are kept by ${owners.join(" and ")}, not by a service of this app${listed(declared)}; add it, or read them all the same with app.documents(type, { service })`,
+    );
+  return known[0];
+}
+
+const listed = (names: readonly string[]) => (names.length === 0 ? "" : ` (${names.join(", ")})`);

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { price } from "../main/trial-app.js";
@@ -274,6 +275,41 @@ describe("usage", () => {
     expect((await trial.run("consumers", "ls", "-o", "yaml")).code).toBe(2);
     expect((await trial.run("consumers", "ls", "--timeout", "soon")).code).toBe(2);
     expect((await trial.runWith({}, "--version")).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it("has its common options before the command, too, and refuses those that the command does not have", async () => {
+    for (const args of [
+      ["--dir", trial.dir, "-o", "json", "consumers", "ls"],
+      [`--dir=${trial.dir}`, "consumers", "-o", "json"],
+      ["consumers", "--dir", trial.dir, "ls", "-o", "json"],
+    ]) {
+      const ran = await trial.runWith({ cwd: tmpdir() }, ...args);
+      expect(ran).toMatchObject({ code: 0, stderr: "" });
+      expect(JSON.parse(ran.stdout)).toMatchObject({ from: "process" });
+    }
+    const tailed = await trial.runWith({}, "--dir", trial.dir, "tail", "--last", "1", "--limit", "1");
+    expect(tailed.code).toBe(0);
+    expect(await trial.runWith({}, "--dir", trial.dir, "start", "app.js")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("start has no option --dir"),
+    });
+  });
+
+  it("keeps tables within the terminal, however long a key is, and cuts nothing in JSON", async () => {
+    const key = `wide-${"k".repeat(300)}`;
+    await trial.run("publish", "order.placed", order(key, 1));
+    const env = { COLUMNS: "72" };
+    const find = ["events", "search", "type:order.placed", "--limit", "1", "--dir", trial.dir] as const;
+    const table = await trial.runWith({ env }, ...find);
+    const lines = table.stdout.trimEnd().split("\n");
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(72);
+    expect(lines[0]).toMatch(/TYPE .*KEY .*SOURCE .*ID/);
+    expect(lines[1]).toMatch(/ order\.pl.* wide-k+… /);
+    const wide = await trial.runWith({}, ...find);
+    expect(wide.stdout).toContain(key);
+    for (const format of ["json", "jsonl"])
+      expect((await trial.runWith({ env }, ...find, "-o", format)).stdout).toContain(`"key":`);
+    expect((await trial.runWith({ env }, ...find, "-o", "jsonl")).stdout).toContain(key);
   });
 
   it("prints colours nowhere but on a terminal", async () => {

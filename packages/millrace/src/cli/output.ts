@@ -74,16 +74,43 @@ export function noteOrigin(output: Output, { from, asOf }: Origin): void {
   output.note(output.paint("grey", `as of ${timeOfDay(asOf)} UTC, ${source}`));
 }
 
-/** Cells are as wide as the widest of their column, and cut at the terminal's edge when there is one. */
+/** Cells are as wide as the widest of their column, and the widest columns are cut to fit the terminal when there is one. */
 function tableOf<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): readonly string[] {
   const cells = [
     columns.map((column) => column.name),
     ...rows.map((row) => columns.map((column) => safe(column.text(row)))),
   ];
-  const widths = columns.map((_, index) => Math.max(...cells.map((line) => (line[index] as string).length)));
-  const edge = process.stdout.isTTY === true ? process.stdout.columns : Number.POSITIVE_INFINITY;
+  const edge = edgeOf();
+  const widest = columns.map((_, index) =>
+    cells.reduce((max, line) => Math.max(max, (line[index] as string).length), 0),
+  );
+  const widths = within(edge, widest);
   return cells.map((line) => {
-    const padded = line.map((cell, index) => (index === line.length - 1 ? cell : cell.padEnd(widths[index] as number)));
+    const padded = line.map((cell, index) => {
+      const width = widths[index] as number;
+      return shorten(cell, width).padEnd(width);
+    });
     return shorten(padded.join("  ").trimEnd(), edge);
   });
+}
+
+/** How many characters a line may have: as many as the terminal has, or as COLUMNS says of one that is not ours. */
+function edgeOf(): number {
+  if (process.stdout.isTTY === true) return process.stdout.columns;
+  const told = Number(process.env.COLUMNS);
+  return Number.isInteger(told) && told > 0 ? told : Number.POSITIVE_INFINITY;
+}
+
+const cellMin = 8;
+
+/** Takes from the widest column, character by character, until all fit or none has any to spare. */
+function within(edge: number, widths: readonly number[]): readonly number[] {
+  const fitting = [...widths];
+  let over = fitting.reduce((sum, width) => sum + width + 2, -2) - edge;
+  for (; over > 0; over -= 1) {
+    const widest = Math.max(...fitting);
+    if (widest <= cellMin) break;
+    fitting[fitting.indexOf(widest)] = widest - 1;
+  }
+  return fitting;
 }

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { isFailure } from "../failure/failure.js";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit.js";
 
@@ -17,6 +17,7 @@ export async function run(args: readonly string[], version: string): Promise<Exi
     .version(version)
     .exitOverride()
     .showHelpAfterError("(add --help for what there is)");
+  allowBefore(program);
   addRunning(program, finish);
   addEvents(program, finish);
   addConsumers(program, finish);
@@ -57,6 +58,20 @@ function about(command: Command): Command {
     .option("-o, --output <format>", "table, json or jsonl", "table")
     .option("--timeout <duration>", "how long the process may take to answer", "10s")
     .option("--no-input", "ask nothing");
+}
+
+/** Lets the options of {@link about} stand before the command, too: `millrace --dir data tail`. */
+function allowBefore(program: Command): void {
+  for (const option of about(new Command()).options)
+    program.addOption(new Option(option.flags, option.description).hideHelp());
+  program.hook("preAction", (_, command) => {
+    for (const [name, value] of Object.entries(program.opts())) {
+      if (program.getOptionValueSource(name) !== "cli") continue;
+      const known = command.options.some((option) => option.attributeName() === name);
+      if (!known) command.error(`error: ${command.name()} has no option --${name} (add --help for what there is)`);
+      command.setOptionValueWithSource(name, value, "cli");
+    }
+  });
 }
 
 /** Options of every command that changes something. */

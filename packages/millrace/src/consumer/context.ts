@@ -6,11 +6,13 @@ import type { Clock } from "../runtime/clock.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import { deriveId } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
+import { checkOptions } from "../runtime/options.js";
 import type { Store } from "../store/store.js";
 import type { DocumentRead, Effects, SqlStatement } from "../store/unit.js";
 import { blameEvent } from "./blame.js";
 import type { DocumentTypes } from "./document-types.js";
 import { HandlerDocuments } from "./documents.js";
+import { guardSignal } from "./guarded-signal.js";
 import type { Context, Documents, SqlEffect, SqlInput } from "./handler.js";
 import { inheritedHeaders, type Origin, type Routes, recordOf } from "./outgoing.js";
 import type { Seeds } from "./plan.js";
@@ -66,6 +68,7 @@ export class HandlerContext implements Context<string> {
   }
 
   after(delay: Duration, message: Message<string, unknown>, options: { readonly name?: string } = {}): void {
+    checkOptions(options, { name: true }, { where: "ctx.after" });
     this.#open("after");
     this.#declared(message.type);
     const due = this.#host.clock.now() + blameEvent(() => durationMs(delay, "after: delay"));
@@ -106,7 +109,10 @@ export class HandlerContext implements Context<string> {
   }
 
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      guardSignal(this.#abort.signal, (error) => this.log.error({ err: error }, "a listener of ctx.signal failed"));
+    }
     return this.#abort.signal;
   }
 
@@ -172,8 +178,9 @@ export class HandlerContext implements Context<string> {
   }
 
   abort(reason: Failure): void {
-    this.#abort ??= new AbortController();
-    this.#abort.abort(reason);
+    // Whoever asks for the signal later finds it aborted.
+    void this.signal;
+    this.#abort?.abort(reason);
   }
 
   #emit(message: Message<string, unknown>, what: "publish" | "send"): void {

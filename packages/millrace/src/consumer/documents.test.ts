@@ -356,6 +356,21 @@ describe("documents of two services", () => {
     });
   });
 
+  it("that only a service outside of the app keeps are refused, unless it is named", async () => {
+    const t = await trial([mark("one")], { dir: tempFolder() });
+    await t.app.publish(acts.done({ key: "ann" }));
+    await t.rest();
+    const again = await t.again([service("other").owns(acts)]);
+    const refusal = { code: "OPTION_INVALID", message: expect.stringMatching(/kept by one, not by.*\(other\)/) };
+    await expect(again.app.documents(people).get("ann")).rejects.toMatchObject(refusal);
+    await expect(again.app.documents(people).find({ city: "one" })).rejects.toMatchObject(refusal);
+    expect(await again.app.documents(people, { service: "one" }).get("ann")).toMatchObject({ city: "one" });
+    await expect(again.app.documents(people, { service: "oen" }).get("ann")).rejects.toMatchObject({
+      code: "OPTION_INVALID",
+      message: expect.stringContaining("no service oen"),
+    });
+  });
+
   it("that nobody stored yet are absent, not an error", async () => {
     const t = await trial([mark("one")]);
     expect(await t.app.documents(people).get("ann")).toBeUndefined();

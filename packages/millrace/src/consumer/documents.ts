@@ -1,5 +1,6 @@
 import type { DocumentDeclaration, DocumentType } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
+import { checkOptions } from "../runtime/options.js";
 import type { DocumentTypeShape, Store, StoredDocument } from "../store/store.js";
 import type { DocumentRead, DocumentWrite, Effects, IndexEntry } from "../store/unit.js";
 import { blameEvent } from "./blame.js";
@@ -195,6 +196,7 @@ export async function findDocuments(
 ): Promise<readonly unknown[]> {
   const { limit = 100 } = options;
   const { declaration, indexed, all } = conditions;
+  checkOptions(options, { limit: true, after: true }, { where: `documents ${declaration.name}: find` });
   const [field, value] = indexed;
   const found: unknown[] = [];
   for (let after = options.after; found.length < limit; ) {

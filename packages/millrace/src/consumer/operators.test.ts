@@ -50,7 +50,7 @@ function acting(t: Trial) {
   };
   const { operate } = t.running.engine;
   return {
-    skip: async (entry: number) => told(await operate.skip(entry, act())),
+    skip: async (entry: number) => told(await operate.skip([entry], act())),
     edit: async (entry: number, id: string, data: object) =>
       told(await operate.edit(entry, id, JSON.stringify(data), act())),
     redrive: async (...entries: number[]) => told(await operate.redrive(entries, act())),

@@ -286,10 +286,20 @@ describe("migrations", () => {
 describe("app.query", () => {
   it.each(["memory", "file"])("reads and never writes, in a database in %s", async (where) => {
     const t = await trial([selling(() => {})], where === "file" ? { dir: tempFolder() } : {});
-    await expect(t.app.query`INSERT INTO sold(id) VALUES ('x') RETURNING id`).rejects.toMatchObject({
-      name: "Failure",
-    });
-    await expect(t.app.query`DELETE FROM sold`).rejects.toMatchObject({ name: "Failure" });
+    const refusal = { code: "OPTION_INVALID", message: expect.stringContaining("ctx.sql in a handler") };
+    await expect(t.app.query`INSERT INTO sold(id) VALUES ('x') RETURNING id`).rejects.toMatchObject(refusal);
+    await expect(t.app.query`DELETE FROM sold`).rejects.toMatchObject(refusal);
+    await expect(t.app.query`BEGIN`).rejects.toMatchObject(refusal);
+    await expect(t.app.query`PRAGMA query_only = 0`).rejects.toMatchObject(refusal);
+    await expect(t.app.query`VACUUM INTO ${"copy.db"}`).rejects.toMatchObject(refusal);
+    const hidden = t.app.query`WITH one AS (SELECT 1) INSERT INTO sold(id) SELECT 'x' FROM one RETURNING id`;
+    await expect(hidden).rejects.toMatchObject(refusal);
+    await expect(t.app.query`SELECT 1; SELECT 2`).rejects.toMatchObject({ code: "OPTION_INVALID" });
+    expect(
+      await t.app.query`-- all
+      SELECT count(*) AS n FROM sold`,
+    ).toEqual([{ n: 0 }]);
+    expect(await t.app.query`VALUES (1)`).toEqual([{ column1: 1 }]);
     await expect(t.app.query`SELECT nothing FROM nowhere`).rejects.toMatchObject({ code: "STATEMENT_FAILED" });
     expect(await t.app.query`SELECT ${"value"} AS v`).toEqual([{ v: "value" }]);
     // The writer is not left read only.

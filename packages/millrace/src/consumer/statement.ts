@@ -28,14 +28,22 @@ export function sqlStatement(strings: TemplateStringsArray, values: readonly Sql
 /**
  * A template as a query with parameters.
  *
- * @throws {Failure} OPTION_INVALID when a value is none that SQLite knows, or stands inside quotes.
+ * @throws {Failure} OPTION_INVALID when it is another kind of statement, or more than one; when a value is none that
+ * SQLite knows, or stands inside quotes.
  */
 export function sqlQuery(
   strings: TemplateStringsArray,
   values: readonly SqlInput[],
 ): Pick<SqlStatement, "text" | "params"> {
-  const text = strings.join("?");
-  checkParameters(text, sqlTokens(text), strings.length - 1);
+  const text = strings.join("?").trim();
+  const tokens = sqlTokens(text);
+  if (!reads.test(verbOf(tokens)))
+    throw new Failure(
+      "OPTION_INVALID",
+      `app.query only reads (SELECT, WITH, VALUES), not: ${text.slice(0, 60)}; write with ctx.sql in a handler`,
+    );
+  refuseMore(text, tokens);
+  checkParameters(text, tokens, strings.length - 1);
   return { text, params: values.map(sqlValue) };
 }
 
@@ -44,12 +52,17 @@ function checkStatement(text: string, tokens: readonly SqlToken[]): void {
     throw invalid("takes INSERT, UPDATE, DELETE, REPLACE, or WITH before one of them, not", text);
   if (reservedName(tokens) !== undefined)
     throw invalid("may not touch Millrace's own tables (mr_…), nor SQLite's (sqlite_…)", text);
-  // SQLite compiles the first statement and leaves out the rest without a word.
+  refuseMore(text, tokens);
+}
+
+/** SQLite compiles the first statement and leaves out the rest without a word. */
+function refuseMore(text: string, tokens: readonly SqlToken[]): void {
   const end = tokens.findIndex((token) => token.text === ";" && token.type === "mark");
   if (end >= 0 && end < tokens.length - 1) throw invalid("takes one statement at a time", text);
 }
 
 const writes = /^(insert|update|delete|replace)$/i;
+const reads = /^(select|values|explain)$/i;
 
 /** The word that says what a statement does; after WITH and its tables in parentheses, too. */
 function verbOf(tokens: readonly SqlToken[]): string {

@@ -1,4 +1,5 @@
 import { Failure } from "../failure/failure.js";
+import { checkOptions, type OptionNames } from "../runtime/options.js";
 import type { meta } from "./contract.js";
 import { hasProperty } from "./json-schema.js";
 import { keyText, requireKey } from "./key.js";
@@ -60,6 +61,14 @@ export interface DocumentDeclaration {
   parse(value: unknown, storedVersion: number): unknown;
 }
 
+const optionNames: OptionNames<DocumentOptions<unknown>> = {
+  id: true,
+  version: true,
+  migrate: true,
+  indexes: true,
+  unique: true,
+};
+
 /** Where a document type keeps its declaration. */
 const declared = Symbol("millrace documents");
 
@@ -81,6 +90,10 @@ export function documents<S extends StandardSchema>(
   options: DocumentOptions<Out<S>>,
 ): DocumentType<Out<S>> {
   checkKebabName(name, "documents");
+  checkOptions<DocumentOptions<unknown>>(options as never, optionNames, {
+    where: `documents ${name}`,
+    code: "CONTRACT_INVALID",
+  });
   const version = options.version ?? 1;
   const where = `documents ${name} v${version}`;
   checkVersion(version, `documents ${name}`);

@@ -1,3 +1,4 @@
+import { checkOptions } from "../runtime/options.js";
 import type { Contract, EventName } from "./contract.js";
 import { callable, Declared } from "./declared.js";
 import { requireKey } from "./key.js";
@@ -24,6 +25,7 @@ export function event<const Type extends EventName, S extends StandardSchema>(
   options: { readonly version?: number } = {},
 ): Contract<Type, Out<S>> {
   checkEventName(type);
+  checkOptions(options, { version: true }, { where: type, code: "CONTRACT_INVALID" });
   const version = options.version ?? 1;
   checkVersion(version, type);
   return callable(
@@ -51,6 +53,7 @@ export function command<const Type extends string, S extends StandardSchema>(
   options: { readonly key: keyof Out<S> & string; readonly version?: number },
 ): Contract<Type, Out<S>> {
   checkKebabName(type, "a command");
+  checkOptions(options, { key: true, version: true }, { where: type, code: "CONTRACT_INVALID" });
   const version = options.version ?? 1;
   checkVersion(version, type);
   const where = `${type} v${version}`;

@@ -1,5 +1,6 @@
 import { Failure } from "../failure/failure.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
+import { checkOptions, type OptionNames } from "../runtime/options.js";
 import type { AnyEvent, DataOf, Topic } from "./contract.js";
 import type { TopicDeclaration } from "./declaration.js";
 import { type Declared, declarationOf } from "./declared.js";
@@ -19,6 +20,13 @@ export interface TopicOptions<Events extends Record<string, AnyEvent>> {
   readonly internal?: boolean;
 }
 
+const optionNames: OptionNames<TopicOptions<Record<string, AnyEvent>>> = {
+  events: true,
+  key: true,
+  partitions: true,
+  retention: true,
+  internal: true,
+};
 const partitionsDefault = 12;
 const partitionsMax = 1_024;
 
@@ -47,6 +55,7 @@ export function topic<Events extends Record<string, AnyEvent>>(
 ): Topic<Events> {
   checkKebabName(name, "a topic");
   const where = `topic ${name}`;
+  checkOptions(options, optionNames, { where, code: "CONTRACT_INVALID" });
   const { partitions = partitionsDefault, retention = "forever", key } = options;
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > partitionsMax) {
     throw invalid(`${where}: partitions is ${String(partitions)}; write a whole number from 1 to ${partitionsMax}`);

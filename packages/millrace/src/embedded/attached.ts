@@ -1,6 +1,6 @@
 import { Failure, isFailure } from "../failure/failure.js";
 import type { LogAdmin, LogWriter, NewRecord, TopicShape } from "../log/log.js";
-import type { ActOutcome, Operate } from "../store/operate.js";
+import type { EntriesOutcome, Operate } from "../store/operate.js";
 import type { DocumentTypeShape, Leased, Registration, ScheduleRow } from "../store/store.js";
 import type { IndexEntry, Outcome, Position, Progress, Unit } from "../store/unit.js";
 import type { Door } from "./core.js";
@@ -162,6 +162,6 @@ export function farOperate(calls: Calls): Operate {
   const act =
     <Name extends keyof Operate>(name: Name) =>
     async (...args: Parameters<Operate[Name]>) =>
-      (await calls.make(name, args)) as ActOutcome;
+      (await calls.make(name, args)) as EntriesOutcome;
   return { edit: act("edit"), skip: act("skip"), redrive: act("redrive"), forget: act("forget") };
 }

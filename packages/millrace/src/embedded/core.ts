@@ -162,7 +162,7 @@ export class Core {
 
   /** After an act, what the owner remembers of lanes and leases is made to agree with the file. */
   #operating(operate: Operate, member: string): Operate {
-    const changed = (outcome: ActOutcome) => {
+    const changed = <T extends ActOutcome>(outcome: T): T => {
       this.#lanes.reload();
       this.ring({ change: { lanes: outcome.lanes, amended: true } }, member);
       return outcome;
@@ -170,7 +170,7 @@ export class Core {
     return {
       edit: async (entry: number, id: string, data: string, act: Act) =>
         changed(await operate.edit(entry, id, data, act)),
-      skip: async (entry: number, act: Act) => changed(await operate.skip(entry, act)),
+      skip: async (entries: readonly number[], act: Act) => changed(await operate.skip(entries, act)),
       redrive: async (entries: readonly number[], act: Act) => changed(await operate.redrive(entries, act)),
       forget: async (consumer: string, act: Act) => {
         const outcome = changed(await operate.forget(consumer, act));

@@ -15,10 +15,14 @@ import { openDatabase } from "./sqlite.js";
  * folder take part: they read the file themselves, have the owner write for them, and share the consumers' partitions.
  * When the owner ends, one of them takes its place.
  *
- * @throws {Failure} STORE_OWNED when the owner does not answer; STORE_FORMAT, STORE_DAMAGED or STORE_UNAVAILABLE, when
+ * @throws {Failure} OPTION_INVALID when `dir` is no path; STORE_OWNED when the owner does not answer; STORE_FORMAT, STORE_DAMAGED or STORE_UNAVAILABLE, when
  * the app starts.
  */
 export function embedded(dir = "./.millrace"): Engine {
+  if (typeof dir !== "string" || dir === "")
+    throw new Failure("OPTION_INVALID", 'embedded: takes the path of a folder, like embedded("./.millrace")', {
+      details: { option: "dir" },
+    });
   const folder = dir === ":memory:" ? undefined : resolve(dir);
   return {
     name: "embedded",

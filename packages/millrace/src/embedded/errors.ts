@@ -44,10 +44,33 @@ export function isBusy(error: unknown): boolean {
   return code === 5 || code === 6;
 }
 
+/** The file is something else than a database of SQLite. */
+export function isNoDatabase(error: unknown): boolean {
+  return primaryCode(error) === 26;
+}
+
+/** The statement would write, on a connection that may not. */
+export function isReadOnly(error: unknown): boolean {
+  return primaryCode(error) === 8;
+}
+
+/** SQLite's own words for the codes that matter here (`sqlite3_errstr`): the package's `all` throws errors without a code. */
+const codesByText: readonly (readonly [string, number])[] = [
+  ["database is locked", 5],
+  ["database table is locked", 6],
+  ["attempt to write a readonly database", 8],
+  ["disk I/O error", 10],
+  ["database disk image is malformed", 11],
+  ["database or disk is full", full],
+  ["unable to open database file", 14],
+  ["file is not a database", 26],
+];
+
 /** node:sqlite calls it `errcode`, the package also `sqliteCode`; extended codes carry the primary one in the low byte. */
 function primaryCode(error: unknown): number | undefined {
   if (typeof error !== "object" || error === null) return undefined;
-  const { errcode, sqliteCode } = error as { errcode?: unknown; sqliteCode?: unknown };
+  const { errcode, sqliteCode, message } = error as { errcode?: unknown; sqliteCode?: unknown; message?: unknown };
   const code = typeof errcode === "number" ? errcode : sqliteCode;
-  return typeof code === "number" ? code & 0xff : undefined;
+  if (typeof code === "number") return code & 0xff;
+  return codesByText.find(([text]) => String(message).includes(text))?.[1];
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -6,6 +6,7 @@ import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { service } from "../service/declare.js";
 import { endTrials, otherProgram, Trial, tempFolder, trial } from "../testing/trial.js";
+import { openReadOnly } from "./read-only.js";
 import { formatVersion } from "./schema.js";
 
 afterEach(endTrials);
@@ -53,6 +54,40 @@ describe("a file", () => {
     writeFileSync(join(dir, "millrace.db"), text);
     await expect(open(dir)).rejects.toMatchObject({ code: "STORE_DAMAGED" });
     expect(readFileSync(join(dir, "millrace.db"), "utf8")).toBe(text);
+  });
+
+  it("that was emptied after it was used is refused, by the app and by the command line", async () => {
+    const dir = await stored();
+    truncateSync(join(dir, "millrace.db"));
+    const refusal = { code: "STORE_DAMAGED", message: expect.stringMatching(/millrace\.db is empty.*backup/) };
+    for (let again = 0; again < 2; again += 1) await expect(open(dir)).rejects.toMatchObject(refusal);
+    expect(() => openReadOnly(dir)).toThrow(expect.objectContaining(refusal));
+    expect(statSync(join(dir, "millrace.db")).size).toBe(0);
+  });
+
+  it.each(["emptied", "removed"])(
+    "that was %s beside its write-ahead log is refused, and the log stays",
+    async (how) => {
+      const running = tempFolder();
+      const t = await trial([owner()], { dir: running });
+      await t.app.publish(steps.taken({ key: "k" }));
+      // As a killed process leaves it.
+      const dir = tempFolder();
+      copyFileSync(join(running, "millrace.db-wal"), join(dir, "millrace.db-wal"));
+      if (how === "emptied") writeFileSync(join(dir, "millrace.db"), "");
+      const { size } = statSync(join(dir, "millrace.db-wal"));
+      await expect(open(dir)).rejects.toMatchObject({ code: "STORE_DAMAGED" });
+      expect(() => openReadOnly(dir)).toThrow(expect.objectContaining({ code: "STORE_DAMAGED" }));
+      expect(statSync(join(dir, "millrace.db-wal")).size).toBe(size);
+    },
+  );
+
+  it("that a first start left empty when it was killed is begun anew", async () => {
+    const dir = tempFolder();
+    writeFileSync(join(dir, "owner.json"), JSON.stringify({ pid: 1 }));
+    writeFileSync(join(dir, "millrace.lock"), "");
+    writeFileSync(join(dir, "millrace.db"), "");
+    await expect(open(dir)).resolves.toBeInstanceOf(Trial);
   });
 
   it("that was cut off is refused, or read without what is gone: never with a gap that nobody notices", async () => {

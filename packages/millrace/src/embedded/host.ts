@@ -35,11 +35,9 @@ export async function startHost(owned: Omit<HostOrders, "port">, logger: Logger)
       here.close();
     });
   });
-  worker.unref();
   return {
     wire: portWire<ToOwner, FromOwner>(here),
     async close() {
-      worker.ref();
       worker.postMessage("close");
       await exited;
     },

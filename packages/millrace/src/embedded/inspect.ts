@@ -1,5 +1,5 @@
 import type { EntryQuery, Inspect } from "../store/inspect.js";
-import type { ScheduleRow } from "../store/store.js";
+import type { DueTimer, ScheduleRow } from "../store/store.js";
 import type { Amendment, LaneEntry, Operation } from "../store/unit.js";
 import { examine } from "./doctor.js";
 import { storeFailure } from "./errors.js";
@@ -11,8 +11,10 @@ import {
   decodeAmendment,
   decodeEntry,
   decodeOperation,
+  decodeTimer,
   type EntryRow,
   type OperationRow,
+  type TimerRow,
 } from "./rows.js";
 import type { Database, SqliteValue } from "./sqlite.js";
 import { readConsumers, readDeliveries } from "./standing.js";
@@ -33,6 +35,7 @@ export function createInspect(database: Database, file?: string): Inspect {
     event: (id) => findEvent(database, id),
     events: (query) => searchEvents(database, query),
     correlation: (id, limit) => findCorrelation(database, id, atMost(correlationMax, limit)),
+    timers: (id, limit) => readTimers(database, id, atMost(rowsMax, limit)),
     deliveries: (record) => readDeliveries(database, record),
     consumers: (now) => readConsumers(database, now),
     entries: (query) => readEntries(database, query),
@@ -105,6 +108,12 @@ function readAmendments(database: Database, consumer: string | undefined): Amend
 function readOperation(database: Database, id: string): Operation | undefined {
   const row = first<OperationRow>(database, "SELECT * FROM mr_operations WHERE operation = ?", id);
   return row === undefined ? undefined : decodeOperation(row);
+}
+
+/** By an index over the expression; a file that was made before there was one is read through. */
+function readTimers(database: Database, correlationId: string, limit: number): DueTimer[] {
+  const sql = "SELECT * FROM mr_timers WHERE json_extract(record, '$.correlationId') = ? ORDER BY due, timer LIMIT ?";
+  return all<TimerRow>(database, sql, correlationId, limit).map(decodeTimer);
 }
 
 function readSchedules(database: Database): ScheduleRow[] {

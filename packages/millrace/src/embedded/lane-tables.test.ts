@@ -49,7 +49,7 @@ describe("what is remembered of held lanes", () => {
     await outcomes(unitOf({ type: "lane-entry", position, entry, attempt: 1 }, { change }));
     const act = { actor: "ann", reason: "test", at: 0 };
     expect(await outcomes(direct(1))).toEqual(["held"]);
-    await engine.operate.skip(entry, act);
+    await engine.operate.skip([entry], act);
     expect(await outcomes(direct(1))).toEqual(["committed"]);
     // A dead letter that let others pass holds its lane while it runs again.
     await outcomes(

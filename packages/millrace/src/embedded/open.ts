@@ -12,7 +12,7 @@ import { prepareFile, probeFlush } from "./format.js";
 import { type Host, startHost } from "./host.js";
 import { createInspect } from "./inspect.js";
 import { aliveEveryMs, type FarBell } from "./members.js";
-import { makePrivate, type Ownership, takeOwnership } from "./owner.js";
+import { makePrivate, type Ownership, refuseEmptied, takeOwnership } from "./owner.js";
 import { attachedSide, type FileSide, ownerSide } from "./sides.js";
 import { greet, type Joining, joinOwner, type Listening, listenFor } from "./socket.js";
 import { type Database, openDatabase } from "./sqlite.js";
@@ -45,7 +45,7 @@ export class OpenEmbedded implements OpenEngine {
   };
   readonly operate: OpenEngine["operate"] = {
     edit: (entry, id, data, act) => this.#live.operate.edit(entry, id, data, act),
-    skip: (entry, act) => this.#live.operate.skip(entry, act),
+    skip: (entries, act) => this.#live.operate.skip(entries, act),
     redrive: (entries, act) => this.#live.operate.redrive(entries, act),
     forget: (consumer, act) => this.#live.operate.forget(consumer, act),
   };
@@ -159,9 +159,11 @@ export class OpenEmbedded implements OpenEngine {
     const file = join(dir, "millrace.db");
     let database: Database | undefined;
     try {
+      refuseEmptied(dir, file);
       makePrivate(dir, file);
       database = openDatabase(file);
       const prepared = prepareFile(database, file, context.clock.now());
+      ownership.stored();
       if (probeFlush(database, () => context.clock.monotonic()) >= flushMsMax) {
         database.close();
         await this.#startHost(dir, ownership);

@@ -94,7 +94,11 @@ describe("skip", () => {
     const letter = add(0, "dead");
     const next = add(1, "following");
     const last = add(2, "following");
-    expect(await operate.skip(letter, act)).toEqual({ changed: 1, lanes: [{ consumer: "c", lane: "k" }] });
+    expect(await operate.skip([letter], act)).toEqual({
+      changed: 1,
+      lanes: [{ consumer: "c", lane: "k" }],
+      unchanged: [],
+    });
     expect(await entry(letter)).toBeUndefined();
     expect(await entry(next)).toMatchObject({ state: "parked", due: 5_000 });
     expect(await entry(last)).toMatchObject({ state: "following" });
@@ -108,7 +112,7 @@ describe("skip", () => {
     const letter = add(0, "dead");
     const elsewhere = scratch.addEntry({ consumer: "d", topic: "orders", offset: 1, state: "following" });
     const other = add(3, "following");
-    await operate.skip(letter, act);
+    await operate.skip([letter], act);
     expect(await entry(elsewhere)).toMatchObject({ state: "following" });
     expect(await entry(other)).toMatchObject({ state: "following" });
   });
@@ -117,7 +121,7 @@ describe("skip", () => {
     const passing = add(0, "dead", false);
     const holding = add(1, "dead");
     add(2, "following");
-    await operate.skip(passing, act);
+    await operate.skip([passing], act);
     expect(head()).toMatchObject({ entry: holding, state: "dead" });
   });
 
@@ -125,14 +129,14 @@ describe("skip", () => {
     const letter = add(0, "dead");
     add(1, "dead", false);
     const next = add(2, "following");
-    await operate.skip(letter, act);
+    await operate.skip([letter], act);
     expect(head()).toEqual({ entry: next, state: "parked", due: 5_000 });
   });
 
   it("of an edited letter takes the edit's place", async () => {
     const letter = add(0, "dead");
     await operate.edit(letter, "edited", "{}", act);
-    await operate.skip(letter, act);
+    await operate.skip([letter], act);
     expect(await amendments()).toMatchObject([{ act: "skip", id: undefined, data: undefined }]);
   });
 });
@@ -148,6 +152,7 @@ describe("redrive", () => {
         { consumer: "c", lane: "k" },
         { consumer: "c", lane: "other" },
       ],
+      unchanged: [],
     });
     expect(await entry(letter)).toMatchObject({
       state: "parked",
@@ -167,15 +172,18 @@ describe("redrive", () => {
     expect(await entry(letter)).toMatchObject({ state: "parked", holds: true });
   });
 
-  it("passes over what is not dead any more, and fails when nothing is", async () => {
+  it("passes over what is not dead any more, and says so", async () => {
     const letter = add(0, "dead");
     const other = add(3, "dead");
     await operate.redrive([letter], act);
-    expect(await operate.redrive([letter, other, 99], act)).toMatchObject({ changed: 1 });
+    expect(await operate.redrive([letter, other, 99], act)).toMatchObject({ changed: 1, unchanged: [letter, 99] });
+    expect(await operate.skip([letter, other, 99], act)).toEqual({
+      changed: 0,
+      lanes: [],
+      unchanged: [letter, other, 99],
+    });
     expect(await entry(letter)).toMatchObject({ redrives: 1 });
-    expect(() => operate.redrive([letter, other], act)).toThrow(expect.objectContaining({ code: "CONFLICT" }));
-    expect(() => operate.redrive([99], act)).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
-    expect(await operate.redrive([], act)).toEqual({ changed: 0, lanes: [] });
+    expect(await audit()).toHaveLength(2);
   });
 });
 
@@ -205,19 +213,18 @@ describe("forget", () => {
 });
 
 describe("every act on a dead letter", () => {
-  it("is refused for an entry that is not there", () => {
-    for (const attempt of [() => operate.edit(99, "i", "{}", act), () => operate.skip(99, act)])
-      expect(attempt).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
+  it("changes nothing for an entry that is not there", async () => {
+    expect(() => operate.edit(99, "i", "{}", act)).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
+    for (const outcome of [await operate.skip([99], act), await operate.redrive([99], act)])
+      expect(outcome).toEqual({ changed: 0, lanes: [], unchanged: [99] });
+    expect(audit()).toEqual([]);
   });
 
-  it.each(["parked", "following"] as const)("is refused for an entry that is %s", (state) => {
+  it.each(["parked", "following"] as const)("changes nothing for an entry that is %s", async (state) => {
     const one = add(0, state);
-    for (const attempt of [
-      () => operate.edit(one, "i", "{}", act),
-      () => operate.skip(one, act),
-      () => operate.redrive([one], act),
-    ])
-      expect(attempt).toThrow(expect.objectContaining({ code: "CONFLICT" }));
+    expect(() => operate.edit(one, "i", "{}", act)).toThrow(expect.objectContaining({ code: "CONFLICT" }));
+    for (const outcome of [await operate.skip([one], act), await operate.redrive([one], act)])
+      expect(outcome).toEqual({ changed: 0, lanes: [], unchanged: [one] });
     expect(entry(one)).toMatchObject({ state, redrives: 0 });
     expect(audit()).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import { Failure } from "../failure/failure.js";
-import type { Act, ActOutcome, Operate } from "../store/operate.js";
+import type { Act, ActOutcome, EntriesOutcome, Operate } from "../store/operate.js";
 import type { LaneEntry } from "../store/unit.js";
 import { first, run } from "./query.js";
 import { decodeEntry, type EntryRow, encodeRecord } from "./rows.js";
@@ -12,8 +12,8 @@ export type Transact = <T>(work: () => T) => T;
 export function createOperate(database: Database, transact: Transact): Operate {
   return {
     edit: (entry, id, data, act) => transact(() => edit(database, { entry, id, data }, act)),
-    skip: (entry, act) => transact(() => skip(database, entry, act)),
-    redrive: (entries, act) => transact(() => redrive(database, entries, act)),
+    skip: (entries, act) => transact(() => each(database, entries, (letter) => skip(database, letter, act))),
+    redrive: (entries, act) => transact(() => each(database, entries, (letter) => redrive(database, letter, act))),
     forget: (consumer, act) => transact(() => forget(database, consumer, act)),
   };
 }
@@ -50,11 +50,29 @@ function isEdited(database: Database, letter: LaneEntry): boolean {
   return first(database, sql, letter.consumer, topic, partition, offset) !== undefined;
 }
 
-function skip(database: Database, entry: number, act: Act): ActOutcome {
-  const letter = deadLetter(database, entry);
-  run(database, "DELETE FROM mr_lane_entries WHERE entry = ?", entry);
+/** Entries that are gone or run already are passed over, so that a repeated act on many finishes the first one's work. */
+function each(database: Database, entries: readonly number[], act: (letter: LaneEntry) => void): EntriesOutcome {
+  const lanes = new Map<string, ActOutcome["lanes"][number]>();
+  const unchanged: number[] = [];
+  let changed = 0;
+  for (const entry of new Set(entries)) {
+    const letter = findDeadLetter(database, entry);
+    if (letter instanceof Failure) {
+      unchanged.push(entry);
+      continue;
+    }
+    act(letter);
+    const { consumer, lane } = letter;
+    lanes.set(JSON.stringify([consumer, lane]), { consumer, lane });
+    changed += 1;
+  }
+  return { changed, lanes: [...lanes.values()], unchanged };
+}
+
+function skip(database: Database, letter: LaneEntry, act: Act): void {
+  run(database, "DELETE FROM mr_lane_entries WHERE entry = ?", letter.entry);
   amend(database, letter, { act: "skip", id: undefined, data: undefined }, act);
-  audit(database, "skip", `dead letter ${entry} of ${letter.consumer}`, act);
+  audit(database, "skip", `dead letter ${letter.entry} of ${letter.consumer}`, act);
   // Dead letters that let others pass never block: the head is the first entry that holds.
   run(
     database,
@@ -64,34 +82,17 @@ function skip(database: Database, entry: number, act: Act): ActOutcome {
     letter.consumer,
     letter.lane,
   );
-  return { changed: 1, lanes: [{ consumer: letter.consumer, lane: letter.lane }] };
 }
 
-/** Entries that are gone or run already are passed over, so that a repeated redrive of many finishes the first one's work. */
-function redrive(database: Database, entries: readonly number[], act: Act): ActOutcome {
-  const lanes = new Map<string, ActOutcome["lanes"][number]>();
-  let changed = 0;
-  let refused: Failure | undefined;
-  for (const entry of new Set(entries)) {
-    const letter = findDeadLetter(database, entry);
-    if (letter instanceof Failure) {
-      refused ??= letter;
-      continue;
-    }
-    // It holds its lane while it runs again, also when it had let others pass: a lane is serial.
-    run(
-      database,
-      "UPDATE mr_lane_entries SET state = 'parked', holds = 1, due = ?, attempt = 0, redrives = redrives + 1 WHERE entry = ?",
-      act.at,
-      entry,
-    );
-    audit(database, "redrive", `dead letter ${entry} of ${letter.consumer}`, act);
-    const { consumer, lane } = letter;
-    lanes.set(JSON.stringify([consumer, lane]), { consumer, lane });
-    changed += 1;
-  }
-  if (changed === 0 && refused !== undefined) throw refused;
-  return { changed, lanes: [...lanes.values()] };
+function redrive(database: Database, letter: LaneEntry, act: Act): void {
+  // It holds its lane while it runs again, also when it had let others pass: a lane is serial.
+  run(
+    database,
+    "UPDATE mr_lane_entries SET state = 'parked', holds = 1, due = ?, attempt = 0, redrives = redrives + 1 WHERE entry = ?",
+    act.at,
+    letter.entry,
+  );
+  audit(database, "redrive", `dead letter ${letter.entry} of ${letter.consumer}`, act);
 }
 
 function forget(database: Database, consumer: string, act: Act): ActOutcome {

@@ -76,6 +76,19 @@ describe("a second program on one folder", () => {
   });
 });
 
+describe("a lock that is some other file", () => {
+  it("is named, and stays as it is", async () => {
+    const dir = tempFolder();
+    const garbage = "not a lock at all. ".repeat(60);
+    writeFileSync(join(dir, "millrace.lock"), garbage);
+    await expect(trial([idle()], { dir })).rejects.toMatchObject({
+      code: "STORE_FORMAT",
+      message: expect.stringMatching(/millrace\.lock is not the lock.*remove it/),
+    });
+    expect(readFileSync(join(dir, "millrace.lock"), "utf8")).toBe(garbage);
+  });
+});
+
 describe("the engine's folder", () => {
   it("and its files are for their owner alone", async () => {
     const dir = join(tempFolder(), "made", "anew");

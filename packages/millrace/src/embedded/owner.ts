@@ -13,7 +13,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Failure } from "../failure/failure.js";
-import { fileFailure, isBusy } from "./errors.js";
+import { fileFailure, isBusy, isNoDatabase } from "./errors.js";
+import { formatVersion } from "./schema.js";
 import { type Database, sqlite } from "./sqlite.js";
 
 /**
@@ -36,12 +37,34 @@ export function makePrivate(dir: string, file: string): void {
 export interface Ownership {
   /** The member that was the owner before, if it left its name. */
   readonly before: string | undefined;
+  /** Notes that the file has its tables: from now on an empty one is a loss. */
+  stored(): void;
   release(): void;
+}
+
+/**
+ * Refuses an empty file where there was a full one: SQLite would take it for new, and remove its write-ahead log.
+ * A first start that was killed leaves an empty file, too, but neither a note nor a log.
+ *
+ * @throws {Failure} STORE_DAMAGED
+ */
+export function refuseEmptied(dir: string, file: string): void {
+  const size = statSync(file, { throwIfNoEntry: false })?.size;
+  if (size !== undefined && size > 0) return;
+  const log = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  if (!log && (size === undefined || ownerIn(dir)?.format === undefined)) return;
+  throw new Failure(
+    "STORE_DAMAGED",
+    `${file} is ${size === undefined ? "gone" : "empty"}, and ${log ? "its write-ahead log is there" : "was not when it was last used"}; keep a copy of ${dir}, then restore a backup or remove the folder to begin anew`,
+    { details: { file } },
+  );
 }
 
 /**
  * Makes this process the file's one owner, until it ends: the kernel drops the lock of a killed process at once.
  * The lock is a transaction left open on a second SQLite file. Undefined when another process holds it.
+ *
+ * @throws {Failure} STORE_FORMAT when the lock is some other file.
  */
 export function takeOwnership(dir: string, member: string): Ownership | undefined {
   const file = join(dir, "millrace.lock");
@@ -51,10 +74,13 @@ export function takeOwnership(dir: string, member: string): Ownership | undefine
     lock.exec("PRAGMA busy_timeout = 0");
     lock.exec("PRAGMA locking_mode = EXCLUSIVE");
     lock.exec("BEGIN EXCLUSIVE");
-    const before = ownerIn(dir)?.member;
-    writeFileSync(join(dir, "owner.json"), JSON.stringify({ pid: process.pid, member }), { mode: 0o600 });
+    const { member: before, format } = ownerIn(dir) ?? {};
+    writeOwner(dir, { member, format });
     return {
       before,
+      stored() {
+        if (format !== formatVersion) writeOwner(dir, { member, format: formatVersion });
+      },
       release() {
         lock.exec("ROLLBACK");
         lock.close();
@@ -63,6 +89,12 @@ export function takeOwnership(dir: string, member: string): Ownership | undefine
   } catch (cause) {
     if (lock.isTransaction) lock.exec("ROLLBACK");
     lock.close();
+    if (isNoDatabase(cause))
+      throw new Failure(
+        "STORE_FORMAT",
+        `${file} is not the lock that Millrace makes; it holds no data: see that nothing runs on ${dir}, and remove it`,
+        { cause, details: { file } },
+      );
     if (!isBusy(cause)) throw fileFailure(cause);
     return undefined;
   }
@@ -74,12 +106,24 @@ export function ownerOf(dir: string): string {
   return pid === undefined ? "another process" : `process ${pid}`;
 }
 
-function ownerIn(dir: string): { readonly pid?: number; readonly member?: string } | undefined {
+/** What `owner.json` says; whoever was killed while writing it said nothing. */
+interface OwnerNote {
+  readonly pid?: number;
+  readonly member?: string;
+  /** The format of the file, once it has its tables. */
+  readonly format?: number | undefined;
+}
+
+function ownerIn(dir: string): OwnerNote | undefined {
   try {
-    return JSON.parse(readFileSync(join(dir, "owner.json"), "utf8")) as { pid?: number; member?: string };
+    return JSON.parse(readFileSync(join(dir, "owner.json"), "utf8")) as OwnerNote;
   } catch {
     return undefined;
   }
+}
+
+function writeOwner(dir: string, note: OwnerNote): void {
+  writeFileSync(join(dir, "owner.json"), JSON.stringify({ pid: process.pid, ...note }), { mode: 0o600 });
 }
 
 /** A member's name says in which process it lives. */

@@ -6,6 +6,7 @@ import type { Inspect } from "../store/inspect.js";
 import { storeFailure } from "./errors.js";
 import { checkFormat } from "./format.js";
 import { createInspect } from "./inspect.js";
+import { refuseEmptied } from "./owner.js";
 import { type Database, openDatabase } from "./sqlite.js";
 
 /** A file that is only read, beside a process that writes it or without one. */
@@ -25,6 +26,7 @@ export interface ReadOnly {
  */
 export function openReadOnly(dir: string): ReadOnly {
   const file = join(resolve(dir), "millrace.db");
+  refuseEmptied(resolve(dir), file);
   if (!existsSync(file))
     throw new Failure("NOT_FOUND", `there is no ${file}: start the app once, or name the folder of its data`, {
       details: { file },

@@ -1,8 +1,9 @@
+import { Failure } from "../failure/failure.js";
 import type { DocumentQuery, Registration, Store } from "../store/store.js";
 import type { Position, SqlValue } from "../store/unit.js";
 import type { Claims } from "./claims.js";
 import type { DocumentTables } from "./documents.js";
-import { storeFailure } from "./errors.js";
+import { isReadOnly, storeFailure } from "./errors.js";
 import type { LaneTables } from "./lane-tables.js";
 import type { PositionTables } from "./position-tables.js";
 import { type AmendmentRow, decodeAmendment, decodeTimer, type TimerRow } from "./rows.js";
@@ -109,7 +110,12 @@ export class TableReads implements StoreReads {
       reader.exec("PRAGMA query_only = 1");
       return reader.prepare(text).all(...params) as Record<string, unknown>[];
     } catch (error) {
-      throw storeFailure(error);
+      if (!isReadOnly(error)) throw storeFailure(error);
+      throw new Failure(
+        "OPTION_INVALID",
+        `a query only reads, not: ${text.slice(0, 60)}; write with ctx.sql in a handler`,
+        { cause: error },
+      );
     } finally {
       reader.exec("PRAGMA query_only = 0");
     }

@@ -159,6 +159,14 @@ describe("operations", () => {
       finished,
     );
 
+  it("with an id of the caller's own stay as long as the id does", () => {
+    run(scratch.database, "INSERT INTO mr_identities VALUES ('outside', 'mine', 1, 0, '')");
+    add("mine", "committed", 1_000);
+    expect(trimAt(7 * day + 1_001)).toMatchObject({ operations: 0 });
+    run(scratch.database, "DELETE FROM mr_identities");
+    expect(trimAt(7 * day + 1_001)).toMatchObject({ operations: 1 });
+  });
+
   it("go a while after they finished; open ones stay", () => {
     add("a", "committed", 1_000);
     add("b", "failed", 2_000);

@@ -1,4 +1,4 @@
-import type { LogRecord } from "../log/log.js";
+import { type LogRecord, outside } from "../log/log.js";
 import { blockAt, offsetAt, readBody, readTopics, recordsOf, type TopicHistory, walkBlocks } from "./history.js";
 import type { Transact } from "./operate.js";
 import { all, first, run } from "./query.js";
@@ -10,7 +10,7 @@ import { traceBucket } from "./trace.js";
 export interface TrimOptions {
   /** For how long, in log time, a repeated (source, id) is recognised (default 30 days). */
   readonly dedupeMs?: number;
-  /** For how long a finished operation can be asked about (default 7 days). */
+  /** For how long a finished operation is kept (default 7 days); with an id of the caller's own, as long as the id is. */
   readonly operationsMs?: number;
   /** `next` of the last call: without it the same first identities and operations are looked at each time. */
   readonly resume?: Sweep;
@@ -129,15 +129,18 @@ interface Operations {
 }
 
 function oldOperations(database: Database, resume: Sweep, before: number): Operations {
-  const rows = all<{ operation: string; finished: number | null }>(
+  const rows = all<{ operation: string; finished: number | null; named: number }>(
     database,
-    "SELECT operation, finished FROM mr_operations WHERE operation > ? ORDER BY operation LIMIT ?",
+    `SELECT operation, finished, EXISTS (SELECT 1 FROM mr_identities WHERE source = ? AND id = operation) AS named
+     FROM mr_operations WHERE operation > ? ORDER BY operation LIMIT ?`,
+    outside,
     resume.operation,
     rowsMax,
   );
   const { operation } = (rows.length === rowsMax ? rows.at(-1) : undefined) ?? start;
-  const old = rows.filter((row) => row.finished !== null && row.finished < before).map((row) => row.operation);
-  return { old, next: { operation } };
+  // While a command's own id is known, a repeat appends nothing: only the operation can answer it.
+  const old = rows.filter((row) => row.finished !== null && row.finished < before && row.named === 0);
+  return { old: old.map((row) => row.operation), next: { operation } };
 }
 
 /** The oldest blocks that may go, at most `blocksMax` over all topics. */

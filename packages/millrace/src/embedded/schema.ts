@@ -62,6 +62,7 @@ CREATE TABLE mr_timers(
   timer INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, name TEXT, due INTEGER NOT NULL, record TEXT NOT NULL,
   UNIQUE (service, name));
 CREATE INDEX mr_timers_due ON mr_timers(due);
+CREATE INDEX mr_timers_correlation ON mr_timers(json_extract(record, '$.correlationId'));
 CREATE TABLE mr_schedules(
   service TEXT NOT NULL, schedule TEXT NOT NULL, cron TEXT NOT NULL, next INTEGER, PRIMARY KEY (service, schedule)) WITHOUT ROWID;
 CREATE TABLE mr_operations(

@@ -1,5 +1,6 @@
 import { Failure } from "../failure/failure.js";
 import type { TopicShape } from "../log/log.js";
+import { blockAt, readTopics } from "./history.js";
 import { offsetSpan } from "./schema.js";
 import type { Database } from "./sqlite.js";
 
@@ -53,27 +54,18 @@ export class Topics {
   /** Reads the topics anew: another process may have made one, appended to it, or removed its oldest records. */
   refresh(): void {
     const database = this.#database;
-    const end = database.prepare("SELECT max(pos) AS pos FROM mr_log WHERE pos >= ? AND pos < ?");
-    const block = database.prepare("SELECT count, appended FROM mr_log WHERE pos = ?");
-    for (const row of database.prepare("SELECT * FROM mr_topics").all() as TopicRow[]) {
-      const base = row.topic * offsetSpan;
-      const { pos } = end.get(base, base + offsetSpan) as { pos: number | null };
-      const newest = pos === null ? undefined : (block.get(pos) as { count: number; appended: number });
-      const last = pos === null || newest === undefined ? row.first : pos - base + newest.count;
-      this.lastAppended = Math.max(this.lastAppended, newest?.appended ?? 0);
-      this.#found(row, Math.max(last, row.first));
+    for (const topic of readTopics(database)) {
+      const { id, shape, first, end } = topic;
+      this.lastAppended = Math.max(this.lastAppended, blockAt(database, topic, end)?.appended ?? 0);
+      const known = this.byName.get(shape.name);
+      if (known === undefined) {
+        this.byName.set(shape.name, new Topic(id, shape, first, end));
+        continue;
+      }
+      known.shape = shape;
+      known.first = first;
+      known.end = Math.max(known.end, end);
     }
-  }
-
-  #found(row: TopicRow, end: number): void {
-    const known = this.byName.get(row.name);
-    if (known === undefined) {
-      this.byName.set(row.name, new Topic(row.topic, shapeOf(row), row.first, end));
-      return;
-    }
-    known.shape = shapeOf(row);
-    known.first = row.first;
-    known.end = Math.max(known.end, end);
   }
 
   get(name: string): Topic {
@@ -111,26 +103,4 @@ export class Topics {
     this.byName.set(shape.name, new Topic(Number(lastInsertRowid), shape, 0, 0));
     return shape;
   }
-}
-
-interface TopicRow {
-  readonly topic: number;
-  readonly name: string;
-  readonly partitions: number;
-  readonly owner: string;
-  readonly key: string;
-  readonly retention_ms: number | null;
-  readonly incarnation: string;
-  readonly first: number;
-}
-
-function shapeOf(row: TopicRow): TopicShape {
-  return {
-    name: row.name,
-    partitions: row.partitions,
-    owner: row.owner,
-    key: row.key,
-    retentionMs: row.retention_ms ?? undefined,
-    incarnation: row.incarnation,
-  };
 }

@@ -108,7 +108,6 @@ export function portWire<Out, In>(port: MessagePort): Wire<Out, In> {
     listen(heard, ended) {
       port.on("message", heard);
       port.once("close", ended);
-      port.unref();
     },
     close: () => port.close(),
   };

@@ -63,6 +63,7 @@ export const failureCodes = {
   WAIT_TIMEOUT: { verdict: "retry", summary: "What was waited for did not happen in time." },
   // HTTP and the command line.
   REQUEST_INVALID: { verdict: "stop", summary: "A request is not written as it must be." },
+  METHOD_REFUSED: { verdict: "stop", summary: "A path was asked with a method that it does not take." },
   MEDIA_TYPE_REFUSED: { verdict: "stop", summary: "A request's body is not sent as JSON." },
   HOST_REFUSED: { verdict: "stop", summary: "A request names a host that this server does not answer for." },
   ORIGIN_REFUSED: { verdict: "stop", summary: "A request comes from a web page of another origin." },

@@ -1,9 +1,11 @@
+import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { basePath } from "hono/route";
 import type { App, Running } from "../app/app.js";
 import { Failure } from "../failure/failure.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import { silentLogger } from "../runtime/logger.js";
+import { checkOptions, type OptionNames } from "../runtime/options.js";
 import type { Operation } from "../store/unit.js";
 import { readJson } from "./body.js";
 import { guard } from "./guard.js";
@@ -15,6 +17,14 @@ import { commandData, type Route, readRoutes } from "./route.js";
 
 /** How an app lets the parts around it see what runs inside. */
 export const running: unique symbol = Symbol("millrace running");
+
+const optionNames: OptionNames<CommandRouteOptions> = {
+  routes: true,
+  wait: true,
+  allowedHosts: true,
+  allowedOrigins: true,
+  title: true,
+};
 
 /** An app that commands can be routed to; `millrace()` makes it. */
 export interface Routable extends App {
@@ -44,12 +54,13 @@ export interface Routable extends App {
  * ```
  */
 export function commandRoutes(app: Routable, options: CommandRouteOptions): Hono {
+  checkOptions(options, optionNames, { where: "commandRoutes" });
   const routes = readRoutes(options.routes);
   const wait = options.wait ?? "10s";
   durationMs(wait, "http.wait");
   const hono = new Hono();
   hono.onError((error, c) => answerProblem(c, error, app[running]?.logger ?? silentLogger));
-  hono.use(guard({ hosts: options.allowedHosts, origins: options.allowedOrigins ?? [] }));
+  hono.use(guard({ hosts: options.allowedHosts, origins: options.allowedOrigins ?? [], plain: false }));
   for (const route of routes) hono.on(route.method, route.path, (c) => takeCommand(c, { app, route, wait }));
   hono.get("/operations/:id", (c) => showOperation(c, live(app)));
   hono.get("/openapi.json", (c) =>
@@ -79,8 +90,11 @@ async function takeCommand(c: Context, what: { app: Routable; route: Route; wait
   return answerOperation(c, operation, route);
 }
 
-/** Printable ASCII, because it is stored, compared and logged. */
+/** Printable ASCII, because it is stored, compared and logged. Node joins headers of one name: two keys are no key. */
 function idempotencyKey(c: Context): string | undefined {
+  const incoming = (c.env as Partial<HttpBindings> | undefined)?.incoming;
+  if ((incoming?.headersDistinct["idempotency-key"]?.length ?? 0) > 1)
+    throw new Failure("REQUEST_INVALID", "the header Idempotency-Key is there more than once; one request has one key");
   const key = c.req.header("idempotency-key");
   if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
   throw new Failure("REQUEST_INVALID", "the header Idempotency-Key must be 1 to 255 printable ASCII characters");

@@ -3,10 +3,12 @@ import { cors } from "hono/cors";
 import type { Extension, Running } from "../app/app.js";
 import { Failure } from "../failure/failure.js";
 import { durationMs } from "../runtime/duration.js";
+import { checkOptions, type OptionNames } from "../runtime/options.js";
 import { commandRoutes, type Routable, running } from "./command-routes.js";
 import { guard, isLoopback, loopbackHosts } from "./guard.js";
 import { healthRoutes } from "./health.js";
 import type { HttpOptions } from "./http.js";
+import { answerNotFound } from "./not-found.js";
 import { answerProblem } from "./problem.js";
 import { readRoutes } from "./route.js";
 import { closing, type Listening, listen } from "./server.js";
@@ -17,6 +19,18 @@ export interface HttpExtension extends Extension {
   readonly url: string | undefined;
 }
 
+const optionNames: OptionNames<HttpOptions> = {
+  routes: true,
+  wait: true,
+  allowedHosts: true,
+  allowedOrigins: true,
+  title: true,
+  port: true,
+  host: true,
+  behindProxy: true,
+  readyWithin: true,
+  mount: true,
+};
 const portDefault = 4_000;
 const hostDefault = "127.0.0.1";
 
@@ -27,7 +41,8 @@ const hostDefault = "127.0.0.1";
  * @throws {Failure} OPTION_INVALID when an option has a value that cannot be used.
  */
 export function httpExtension(app: Routable, options: HttpOptions, drainMs: number): HttpExtension {
-  checkOptions(options);
+  checkOptions(options, optionNames, { where: "http" });
+  checkValues(options);
   let listening: Listening | undefined;
   let stopping = false;
   return {
@@ -50,21 +65,20 @@ export function httpExtension(app: Routable, options: HttpOptions, drainMs: numb
 }
 
 function serverRoutes(app: Routable, options: HttpOptions, state: { live: Running; stopping: () => boolean }): Hono {
-  const { routes = {}, allowedOrigins = [], host = hostDefault, mount } = options;
+  const { port: _, host = hostDefault, behindProxy, readyWithin, mount, ...commands } = options;
+  const { allowedOrigins = [] } = commands;
   const hosts = options.allowedHosts ?? (isLoopback(host) ? loopbackHosts : undefined);
   const hono = new Hono();
   hono.onError((error, c) => answerProblem(c, error, state.live.logger));
-  hono.notFound((c) =>
-    answerProblem(c, new Failure("NOT_FOUND", "nothing answers to this method and path"), state.live.logger),
-  );
+  answerNotFound(hono, { text: "nothing answers to this path", logger: state.live.logger });
   hono.use(closing(state.stopping));
-  hono.use(guard({ hosts, origins: allowedOrigins }));
+  hono.use(guard({ hosts, origins: allowedOrigins, plain: behindProxy !== true }));
   if (allowedOrigins.length > 0) hono.use(crossOrigin(allowedOrigins));
   hono.route(
     "/",
-    healthRoutes(() => app[running], { readyWithinMs: durationMs(options.readyWithin ?? "60s", "http.readyWithin") }),
+    healthRoutes(() => app[running], { readyWithinMs: durationMs(readyWithin ?? "60s", "http.readyWithin") }),
   );
-  hono.route("/", commandRoutes(app, { ...options, routes }));
+  hono.route("/", commandRoutes(app, { ...commands, routes: commands.routes ?? {} }));
   mount?.(hono);
   return hono;
 }
@@ -78,7 +92,7 @@ function crossOrigin(origins: readonly string[]) {
   });
 }
 
-function checkOptions(options: HttpOptions): void {
+function checkValues(options: HttpOptions): void {
   const { port = portDefault, host = hostDefault } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw invalid("http.port", `is ${String(port)}; write a whole number from 0 (any free port) to 65535`);

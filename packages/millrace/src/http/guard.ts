@@ -15,10 +15,12 @@ export interface GuardOptions {
   readonly hosts: readonly string[] | undefined;
   /** Origins beside the server's own. */
   readonly origins: readonly string[];
+  /** True when nothing ends TLS in front: then no page of the server's own has an https origin. */
+  readonly plain: boolean;
 }
 
 /**
- * Refuses requests that name a foreign host, or come from a web page of a foreign origin.
+ * Refuses requests that name a foreign host, come from a web page of a foreign origin, or whose path is not well encoded.
  *
  * Also on loopback: a page anywhere can make a browser call 127.0.0.1, by its number or by a name that it points there.
  */
@@ -34,9 +36,9 @@ export function guard(options: GuardOptions): MiddlewareHandler {
       );
     }
     const origin = c.req.header("origin")?.toLowerCase();
-    if (origin !== undefined && !origins.has(origin) && hostOf(origin) !== host) {
-      throw new Failure("ORIGIN_REFUSED", "pages of this origin may not call; list it in allowedOrigins");
-    }
+    if (origin !== undefined && !origins.has(origin)) checkOwn(origin, host, options.plain);
+    if (!isDecodable(new URL(c.req.url).pathname))
+      throw new Failure("REQUEST_INVALID", "the path is not well encoded: % is followed by two digits of a UTF-8 byte");
     await next();
   };
 }
@@ -46,6 +48,24 @@ function withoutPort(host: string): string {
   return host.replace(/:\d+$/, "").replace(/\.$/, "");
 }
 
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
+/** A page of the server's own has its host and port; behind a proxy that ends TLS, with https. */
+function checkOwn(origin: string, host: string, plain: boolean): void {
+  const page = URL.canParse(origin) ? new URL(origin) : undefined;
+  const own = `${page?.protocol}//${host}`;
+  if (page === undefined || !URL.canParse(own) || new URL(own).host !== page.host)
+    throw new Failure("ORIGIN_REFUSED", "pages of this origin may not call; list it in allowedOrigins");
+  if (page.protocol !== "http:" && plain)
+    throw new Failure(
+      "ORIGIN_REFUSED",
+      `this server speaks http, and the page's origin is ${page.protocol.slice(0, -1)}; set behindProxy: true when a proxy in front ends TLS, or list the origin in allowedOrigins`,
+    );
+}
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -4,7 +4,7 @@ import type { Operation, OperationState } from "../store/unit.js";
 /** How far a command and everything it caused have come. */
 export interface Standing {
   /**
-   * settled: committed, and no consumer has anything left to do with what followed. failed: the command, or something
+   * settled: committed, no consumer has anything left to do with what followed, and no timer of it waits. failed: the command, or something
    * that followed, is a dead letter.
    */
   readonly state: OperationState | "settled";
@@ -16,7 +16,7 @@ const eventsMax = 1_000;
 /** Reads that are made before the event loop gets its turn. */
 const readsInTurn = 50;
 
-/** Looks at every event of the operation's flow and at what each consumer made of it. Timers that wait are not looked at. */
+/** Looks at every event of the operation's flow, at what each consumer made of it, and at the timers that wait. */
 export async function standingOf(inspect: Inspect, operation: Operation): Promise<Standing> {
   if (operation.state !== "committed") return { state: operation.state, dead: [] };
   const events = await inspect.correlation(operation.correlationId, eventsMax);
@@ -30,5 +30,12 @@ export async function standingOf(inspect: Inspect, operation: Operation): Promis
     if (index % readsInTurn === readsInTurn - 1) await new Promise<void>((turn) => setImmediate(turn));
   }
   if (dead.length > 0) return { state: "failed", dead };
-  return { state: pending ? "committed" : "settled", dead };
+  if (pending || (await goesOn(inspect, operation, events.length))) return { state: "committed", dead };
+  return { state: "settled", dead };
+}
+
+/** Whether a timer waits, or the flow has grown while it was looked at: by a timer that has just fired, for instance. */
+async function goesOn(inspect: Inspect, { correlationId }: Operation, seen: number): Promise<boolean> {
+  if ((await inspect.timers(correlationId, 1)).length > 0) return true;
+  return (await inspect.correlation(correlationId, eventsMax)).length !== seen;
 }

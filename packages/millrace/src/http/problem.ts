@@ -26,6 +26,7 @@ const statuses: Partial<Readonly<Record<FailureCode, ContentfulStatusCode>>> = {
   ORIGIN_REFUSED: 403,
   NOT_FOUND: 404,
   CONTRACT_UNKNOWN: 404,
+  METHOD_REFUSED: 405,
   CONFLICT: 409,
   COMMAND_REFUSED: 409,
   EVENT_ID_REUSED: 409,
@@ -87,6 +88,7 @@ export function answerProblem(c: Context, error: unknown, logger: Logger, instan
   const headers: Record<string, string> = { "content-type": "application/problem+json", "cache-control": "no-store" };
   if (problem.status === 503) headers["retry-after"] = String(retryAfterSeconds);
   if (problem.status === 401) headers["www-authenticate"] = "Bearer";
+  if (isFailure(error, "METHOD_REFUSED")) headers.allow = (error.details.allowed as readonly string[]).join(", ");
   // What is left of a refused body is not read: the connection cannot be used again.
   if (problem.status === 413) headers.connection = "close";
   return c.body(JSON.stringify(problem), problem.status as ContentfulStatusCode, headers);

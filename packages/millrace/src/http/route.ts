@@ -1,6 +1,7 @@
 import { type AnyContract, contractDeclaration } from "../contract/contract.js";
 import type { ContractDeclaration } from "../contract/declaration.js";
 import { Failure } from "../failure/failure.js";
+import { checkOptions } from "../runtime/options.js";
 import type { CommandRoute, CommandRouteTable, RequestFacts } from "./http.js";
 
 /** A route, checked. */
@@ -37,6 +38,8 @@ function readRoute(name: string, target: CommandRoute): Route {
   if (method === "") throw invalid(name, 'is not a method and a path; write it like "POST /orders/{orderId}"');
   const path = written.replace(/\{(\w+)\}/g, ":$1");
   if (/[{}]/.test(path)) throw invalid(name, "has a parameter that is not like {orderId}");
+  if (typeof target !== "function")
+    checkOptions(target, { command: true, from: true }, { where: `http.routes ${JSON.stringify(name)}` });
   const { command, from } = typeof target === "function" ? { command: target, from: undefined } : target;
   const declaration = contractDeclaration(command);
   if (declaration.kind !== "command") {

@@ -1,6 +1,9 @@
 /** A value, or a promise of it: an engine in this process answers at once, a remote one later. */
 export type Awaitable<T> = T | Promise<T>;
 
+/** The source of commands, and of events in a topic that no service of the app owns. */
+export const outside = "outside";
+
 /**
  * A record as the log holds it. `offset` is strictly increasing within a partition, not dense.
  * `data` is the decoded JSON; when the bytes could not be decoded, `data` is undefined, `bytes` holds them raw.

@@ -1,4 +1,6 @@
 import { adminExtension } from "../admin/extension.js";
+import { readStandings } from "../admin/reads.js";
+import type { ConsumerStanding } from "../admin/standing.js";
 import type { App, AppOptions, Extension, Running } from "../app/app.js";
 import { createApp } from "../app/create.js";
 import { embedded } from "../embedded/embedded.js";
@@ -7,6 +9,7 @@ import { type Routable, running } from "../http/command-routes.js";
 import { type HttpExtension, httpExtension } from "../http/extension.js";
 import type { HttpOptions } from "../http/http.js";
 import { durationMs } from "../runtime/duration.js";
+import { checkOptions, type OptionNames } from "../runtime/options.js";
 
 /** What an app is made of. */
 export interface MillraceOptions extends AppOptions {
@@ -19,6 +22,19 @@ export interface MillraceOptions extends AppOptions {
   readonly admin?: boolean;
 }
 
+const optionNames: OptionNames<MillraceOptions> = {
+  services: true,
+  engine: true,
+  logger: true,
+  clock: true,
+  random: true,
+  drain: true,
+  loopDelayMax: true,
+  signals: true,
+  http: true,
+  admin: true,
+};
+
 /** An app that can take commands over HTTP. */
 export interface MillraceApp extends Routable {
   /**
@@ -27,6 +43,12 @@ export interface MillraceApp extends Routable {
    * @throws {Failure} OPTION_INVALID when an option has a value that cannot be used; CONFLICT when it comes too late.
    */
   http(options: HttpOptions): MillraceApp;
+  /**
+   * How each consumer stands, those furthest behind first: verdict, lag, dead letters. What `millrace consumers ls` shows.
+   *
+   * @throws {Failure} APP_STOPPED before the start and after the stop.
+   */
+  consumers(): Promise<readonly ConsumerStanding[]>;
   /** Where the HTTP server listens, like `http://127.0.0.1:4000`; undefined while it does not. */
   readonly url: string | undefined;
 }
@@ -51,6 +73,7 @@ export interface MillraceApp extends Routable {
  * ```
  */
 export function millrace(options: MillraceOptions): MillraceApp {
+  checkOptions(options, optionNames, { where: "millrace" });
   const { http, admin, ...rest } = options;
   const engine = options.engine ?? embedded();
   const watched = new WatchedRunning();
@@ -73,10 +96,17 @@ export function millrace(options: MillraceOptions): MillraceApp {
         return app;
       },
     },
+    consumers: { value: () => standings(app, watched.running) },
     url: { get: () => door.url },
     [running]: { get: () => watched.running },
   });
   return http === undefined ? app : app.http(http);
+}
+
+async function standings(app: App, live: Running | undefined): Promise<readonly ConsumerStanding[]> {
+  if (live === undefined) throw new Failure("APP_STOPPED", "the app is not running; call app.start() first");
+  const now = () => live.clock.now();
+  return readStandings({ inspect: live.engine.inspect, live: { app, running: live }, now });
 }
 
 /** Keeps what the app lets its parts see, for as long as it runs. */

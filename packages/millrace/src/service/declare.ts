@@ -2,6 +2,7 @@ import type { Handler } from "../consumer/handler.js";
 import type { AnyContract, AnyEvent, Message, Topic } from "../contract/contract.js";
 import { checkKebabName } from "../contract/names.js";
 import { Failure } from "../failure/failure.js";
+import { checkOptions } from "../runtime/options.js";
 import type {
   ConsumerDeclaration,
   HandlerOptions,
@@ -145,6 +146,7 @@ class ServiceBuilder {
     checkKebabName(name, `a schedule of ${this.name}`);
     if (this.#schedules.some((other) => other.name === name))
       throw new Failure("OPTION_INVALID", `${this.name} already has a schedule ${name}; give this one another name`);
+    checkOptions(options, { cron: true, timezone: true, missed: true }, { where: `${this.name}: schedule ${name}` });
     this.#schedules.push({ name, options, make });
     return this;
   }

@@ -1,8 +1,6 @@
 import type { Context, Handler, Refusal } from "../consumer/handler.js";
-import type { AnyContract, AnyEvent, Contract, EventName, Message, ReceivedOf, Topic } from "../contract/contract.js";
+import type { AnyContract, AnyEvent, EventName, Message, NameOf, ReceivedOf, Topic } from "../contract/contract.js";
 import type { Duration } from "../runtime/duration.js";
-
-type NameOf<C> = C extends Contract<infer Type, infer _Data> ? Type : never;
 
 /** How failures of a handler are met. Durations are strings; jitter is added by the runtime. */
 export interface RetryOptions {

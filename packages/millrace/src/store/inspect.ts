@@ -1,5 +1,5 @@
 import type { Awaitable, LogRecord, TopicShape } from "../log/log.js";
-import type { ScheduleRow } from "./store.js";
+import type { DueTimer, ScheduleRow } from "./store.js";
 import type { Amendment, EntryState, LaneEntry, Operation, Position } from "./unit.js";
 
 /** Which events to find; all given conditions must hold. Times are ms since the epoch, `until` exclusive. */
@@ -82,6 +82,8 @@ export interface Inspect {
   events(query: EventQuery): Awaitable<EventPage>;
   /** Everything with this correlation id, causes before effects; at most `limit`. */
   correlation(id: string, limit: number): Awaitable<readonly LogRecord[]>;
+  /** Timers that wait with this correlation id, those due first first; at most `limit`. */
+  timers(correlationId: string, limit: number): Awaitable<readonly DueTimer[]>;
   deliveries(record: LogRecord): Awaitable<readonly Delivery[]>;
   consumers(now: number): Awaitable<readonly ConsumerView[]>;
   entries(query: EntryQuery): Awaitable<readonly LaneEntry[]>;

@@ -13,14 +13,20 @@ export interface ActOutcome {
   readonly lanes: readonly { readonly consumer: string; readonly lane: string }[];
 }
 
+/** What an act on many dead letters did, in one commit. */
+export interface EntriesOutcome extends ActOutcome {
+  /** Those that were passed over, because they are gone or not dead any more. */
+  readonly unchanged: readonly number[];
+}
+
 /** Operators' acts. Each is one commit, claimed by the row it changes, so that a repeated act changes nothing. */
 export interface Operate {
   /** Stores `data` (JSON text, already checked) as the dead letter's amendment; it stays dead until redriven. */
   edit(entry: number, id: string, data: string, act: Act): Awaitable<ActOutcome>;
-  /** Amends the event away for this consumer and lets its followers go on. */
-  skip(entry: number, act: Act): Awaitable<ActOutcome>;
+  /** Amends the events of dead letters away for their consumer and lets their followers go on. */
+  skip(entries: readonly number[], act: Act): Awaitable<EntriesOutcome>;
   /** Gives dead letters another run, with a fresh count of attempts; followers run after them, in order. */
-  redrive(entries: readonly number[], act: Act): Awaitable<ActOutcome>;
+  redrive(entries: readonly number[], act: Act): Awaitable<EntriesOutcome>;
   /** Removes a consumer's registration, positions, lanes and amendments; what it made stays. */
   forget(consumer: string, act: Act): Awaitable<ActOutcome>;
 }

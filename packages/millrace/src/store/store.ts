@@ -113,7 +113,11 @@ export interface Store {
   readOperation(id: string): Awaitable<Operation | undefined>;
   /** Runs each migration of a service that has not run yet, in order, each in a commit of its own. */
   migrate(service: string, migrations: readonly { readonly name: string; readonly sql: string }[]): Awaitable<void>;
-  /** Rows of a read-only SQL query over the service's own tables. */
+  /**
+   * Rows of a SQL query over the services' own tables.
+   *
+   * @throws {Failure} OPTION_INVALID when it would write.
+   */
   query(text: string, params: readonly SqlValue[]): Awaitable<readonly Record<string, unknown>[]>;
 }
 
