@@ -56,6 +56,7 @@ export type {
   Consumer,
   EventHandler,
   HandlerOptions,
+  IsolatedOptions,
   RetryOptions,
   ScheduleOptions,
   Service,

@@ -48,6 +48,18 @@ describe("a consumer's verdict", () => {
     );
   });
 
+  it("is blocked when an event takes long or what its handlers depend on is down, before dead letters", () => {
+    const since = Date.UTC(2026, 0, 1);
+    const blocked = { event: "e-2", type: "order.placed", key: "o-2", since, how: "its handler is still running" };
+    expect(verdict({ head, status: { ...status, blocked } })).toBe(
+      "blocked: order.placed e-2 of key o-2, since 2026-01-01T00:00:00.000Z: its handler is still running",
+    );
+    const circuit = { since, code: "Error", message: "connect ECONNREFUSED" };
+    expect(verdict({ head, status: { ...status, blocked, circuit } })).toBe(
+      "blocked: circuit open since 2026-01-01T00:00:00.000Z: connect ECONNREFUSED",
+    );
+  });
+
   it("is stopped when it has stopped, or when the app does not have it", () => {
     const stopped = { ...status, state: "stopped" as const, failure: { code: "FENCED", message: "taken over" } };
     expect(verdict({ status: stopped })).toBe("stopped: FENCED: taken over");

@@ -3,7 +3,8 @@ import type { ConsumerView } from "../store/inspect.js";
 import type { LaneEntry } from "../store/unit.js";
 
 /**
- * ok: caught up. blocked: heads of lanes fail. stopped: it does not run, and says why. stalled: work, but no progress
+ * ok: caught up. blocked: heads of lanes fail, or what handlers depend on; or an event takes
+ * long. stopped: it does not run, and says why. stalled: work, but no progress
  * within the window. slow: behind, and moving. unknown: nothing runs, so that nobody can say.
  */
 export type Verdict = "ok" | "blocked" | "stopped" | "stalled" | "slow" | "unknown";
@@ -87,12 +88,23 @@ function judge({ view, status, head, live, now }: StandingFacts): { verdict: Ver
       reason: status.failure ? `${status.failure.code}: ${status.failure.message}` : "stopped",
     };
   }
+  if (status.circuit !== undefined) return { verdict: "blocked", reason: circuitOpen(status.circuit) };
+  if (status.blocked !== undefined) return { verdict: "blocked", reason: heldUpBy(status.blocked) };
   if (head !== undefined) return { verdict: "blocked", reason: blockedBy(view, head) };
   if (view.lagRecords === 0 || view.lagMs < caughtUpMs) return { verdict: "ok", reason: "caught up" };
   const still = now - status.progressAt;
   if (still > stalledMs && view.lagMs > stalledMs)
     return { verdict: "stalled", reason: `has work and made no progress for ${Math.round(still / 1_000)} s` };
   return { verdict: "slow", reason: `${view.lagRecords} events behind` };
+}
+
+function circuitOpen({ since, message }: NonNullable<ConsumerStatus["circuit"]>): string {
+  return `circuit open since ${new Date(since).toISOString()}: ${message}`;
+}
+
+/** One line: what holds up, of which key, since when. */
+function heldUpBy({ type, event, key, since, how }: NonNullable<ConsumerStatus["blocked"]>): string {
+  return `${type} ${event} of key ${key}, since ${new Date(since).toISOString()}: ${how}`;
 }
 
 function blockedBy(view: ConsumerView, head: LaneEntry): string {

@@ -20,6 +20,11 @@ export interface AppOptions {
   readonly random?: Random;
   /** How long `stop` waits for running handlers before it aborts them (default "10s"). */
   readonly drain?: Duration;
+  /**
+   * Warn when the event loop stands still for longer, with the handlers that were running (default "200ms"; false: never).
+   * With a `clock` of your own, only when given.
+   */
+  readonly loopDelayMax?: Duration | false;
   /** Stop on SIGTERM and SIGINT (default true). */
   readonly signals?: boolean;
 }
@@ -81,6 +86,19 @@ export interface ConsumerStatus {
   readonly failure?: { readonly code: string; readonly message: string };
   /** How many partitions of its topics this process has: the others are with other processes. */
   readonly partitions: number;
+  /** It pauses: keys fail alike, so what its handlers depend on seems to be down. `since` in ms, app clock. */
+  readonly circuit?: { readonly since: number; readonly code: string; readonly message: string };
+  /**
+   * An event that holds others up: its handler has run for over 30 s, or it has been the oldest of its partition for over
+   * a minute. `since` in ms, app clock.
+   */
+  readonly blocked?: {
+    readonly event: string;
+    readonly type: string;
+    readonly key: string;
+    readonly since: number;
+    readonly how: string;
+  };
   readonly inFlight: number;
   readonly queued: number;
   /** When something of this consumer was last committed, or it was last seen with nothing to do (ms, app clock). */

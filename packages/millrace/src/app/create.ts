@@ -31,11 +31,14 @@ import type {
   SendOptions,
 } from "./app.js";
 import { consumerStatus } from "./consumer-status.js";
+import { Isolation } from "./isolation.js";
+import { type LoopWatch, loopWatch } from "./loop-watch.js";
 import { type AppPlan, planApp } from "./plan.js";
-import { Publisher } from "./publisher.js";
+import { isList, Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
 import { Rest } from "./rest.js";
 import { schedulesOf } from "./schedules.js";
+import { startConsumers } from "./start-consumers.js";
 
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
 export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
@@ -46,6 +49,8 @@ interface Parts {
   readonly engine: OpenEngine;
   readonly committer: Committer;
   readonly consumers: readonly Consumer[];
+  readonly isolation: Isolation;
+  readonly loop: LoopWatch | undefined;
   readonly timers: Timers;
   readonly schedules: readonly Schedule[];
   readonly publisher: Publisher;
@@ -107,7 +112,8 @@ class RunningApp implements App {
       await this.#open(parts);
       if (this.#options.signals !== false)
         for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, this.#onSignal);
-      for (const consumer of parts.consumers) consumer.start();
+      startConsumers(parts.consumers);
+      parts.loop?.start(parts.consumers);
       await parts.timers.arm();
       const running = this.#running(parts);
       for (const extension of this.#extensions) {
@@ -172,15 +178,18 @@ class RunningApp implements App {
 
   #assemble(engine: OpenEngine): Parts {
     const committer = new Committer(engine.store, this.#clock, this.#logger);
+    const loop = loopWatch(this.#options, this.#logger);
     const host: ConsumerHost = {
       engine,
+      slowRuns: loop?.slowRuns,
       committer,
       clock: this.#clock,
       logger: this.#logger,
       routes: this.#plan.routes,
       jitter: () => this.#random.next(),
     };
-    const consumers = this.#plan.consumers.map((plan) => new Consumer(plan, host));
+    const isolation = new Isolation(host);
+    const consumers = this.#plan.consumers.map((plan) => new Consumer(isolation.plan(plan), host));
     const timers = new Timers(host);
     const schedules = schedulesOf(this.#services, host);
     committer.onTimers = () => void timers.arm();
@@ -195,6 +204,8 @@ class RunningApp implements App {
       engine,
       committer,
       consumers,
+      isolation,
+      loop,
       timers,
       schedules,
       publisher,
@@ -236,22 +247,16 @@ class RunningApp implements App {
   }
 
   /** Whatever fails on the way, the engine is closed: its file is free for the next start. */
-  async #stopParts({
-    started,
-    timers,
-    schedules,
-    consumers,
-    committer,
-    publisher,
-    rest,
-    engine,
-  }: Parts): Promise<void> {
+  async #stopParts(parts: Parts): Promise<void> {
+    const { started, timers, schedules, consumers, isolation, committer, publisher, rest, engine } = parts;
+    parts.loop?.close();
     try {
       for (const extension of started.reverse()) await extension.stop();
     } finally {
       timers.close();
       for (const schedule of schedules) schedule.close();
       await Promise.all(consumers.map((consumer) => consumer.drain(this.#drainMs)));
+      await isolation.close();
       await committer.close(this.#drainMs);
       publisher.close();
       rest.close();
@@ -280,8 +285,4 @@ class RunningApp implements App {
           ?.stop(new Failure("POSITION_MISSING", `${name} was forgotten by an operator; restart to register it anew`)),
     };
   }
-}
-
-function isList<T>(value: T | readonly T[]): value is readonly T[] {
-  return Array.isArray(value);
 }

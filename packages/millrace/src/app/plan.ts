@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Route, Routes } from "../consumer/outgoing.js";
 import type { ConsumerPlan, Subscription } from "../consumer/plan.js";
 import { type AnyContract, contractDeclaration } from "../contract/contract.js";
@@ -7,15 +8,22 @@ import { Failure } from "../failure/failure.js";
 import { outside, type TopicShape } from "../log/log.js";
 import { durationMs } from "../runtime/duration.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
-import type { Subscription as Declared, HandlerOptions, RetryOptions, ServiceDeclaration } from "../service/service.js";
+import type {
+  Subscription as Declared,
+  HandlerOptions,
+  IsolatedOptions,
+  RetryOptions,
+  ServiceDeclaration,
+} from "../service/service.js";
 
-const handlerOptions: OptionNames<HandlerOptions<AnyContract>> = {
+const handlerOptions: OptionNames<IsolatedOptions<AnyContract>> = {
   emits: true,
   timeout: true,
   concurrency: true,
   onPoison: true,
   retry: true,
   from: true,
+  isolate: true,
 };
 const retryOptions: OptionNames<RetryOptions> = {
   attemptsInPlace: true,
@@ -206,16 +214,18 @@ class Planner {
         `${consumer} hears ${declaration.type}, but topic ${topic.name} is internal to ${owner}; publish a public event`,
       );
     const where = `${consumer}, ${declaration.type}`;
+    const isolate = "isolate" in options ? options.isolate : undefined;
     checkOptions(options, handlerOptions, { where });
     return {
       contract: declaration,
       topic: topic?.name ?? commandTopic(service),
       keyName: declaration.key,
       partitions: topic?.partitions ?? commandPartitions,
-      handler,
+      handler: handler ?? notHere,
+      isolate,
       emits: new Set((options.emits ?? []).map((emitted) => emitted.type)),
       timeoutMs: positive(durationMs(options.timeout ?? "30s", `${where}: timeout`), `${where}: timeout`),
-      concurrency: positive(options.concurrency ?? 256, `${where}: concurrency`),
+      concurrency: concurrencyOf(options, isolate !== undefined, where),
       skipPoison: onPoison(options, where),
       retry: retryPlan(options, where),
       from: start(options, where),
@@ -225,6 +235,17 @@ class Planner {
 
 function subscriptions(service: ServiceDeclaration): readonly Declared[] {
   return [...service.consumers.flatMap((consumer) => consumer.subscriptions), ...service.commands];
+}
+
+/** A worker is one core's work: more of them would only take turns. */
+function concurrencyOf({ concurrency }: HandlerOptions<AnyContract>, isolated: boolean, where: string): number {
+  const cores = availableParallelism();
+  const most = positive(concurrency ?? (isolated ? cores : 256), `${where}: concurrency`);
+  return isolated ? Math.min(most, cores) : most;
+}
+
+function notHere(): never {
+  throw new Failure("OPTION_INVALID", "an isolated handler runs in its worker");
 }
 
 function retryPlan({ retry = {} }: HandlerOptions<AnyContract>, where: string) {

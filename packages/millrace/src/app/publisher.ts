@@ -218,3 +218,8 @@ function checkedId(id: string): string {
   if (/^[\x21-\x7e]{1,200}$/.test(checkText(id, "id"))) return id;
   throw new Failure("OPTION_INVALID", "id takes 1 to 200 printable ASCII characters without spaces");
 }
+
+/** Many, or one. */
+export function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
+}

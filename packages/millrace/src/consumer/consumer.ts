@@ -2,12 +2,16 @@ import type { Change } from "../engine/engine.js";
 import { Failure, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { Amendments } from "./amendments.js";
+import { Circuit, type OpenCircuit } from "./circuit.js";
 import type { PartitionFeed } from "./feed.js";
 import { Fetcher } from "./fetcher.js";
 import { Leasing } from "./leasing.js";
 import type { ConsumerHost, ConsumerPlan } from "./plan.js";
+import { Recovery, suspectsOf } from "./recovery.js";
 import { register } from "./registration.js";
+import type { Run } from "./run.js";
 import { Runs } from "./runs.js";
+import { type Blocked, Watchdog } from "./watchdog.js";
 
 /**
  * Runs one consumer: fetches its topics, gives each key its lane, runs the lanes' heads side by side, and has their
@@ -20,12 +24,18 @@ export class Consumer {
   progressAt: number;
   /** Told when there is nothing left to do. */
   onResting: () => void = () => {};
+  /** Told when its events need not run one at a time any more. */
+  onCalm: () => void = () => {};
   readonly #plan: ConsumerPlan;
   readonly #host: ConsumerHost;
   readonly #fetcher: Fetcher;
   readonly #runs: Runs;
   readonly #leasing: Leasing;
   readonly #amendments = new Amendments();
+  readonly #circuit: Circuit;
+  readonly #watchdog: Watchdog;
+  #recovery: Recovery | undefined;
+  #started = false;
   #woken = false;
   #opened = false;
 
@@ -42,9 +52,12 @@ export class Consumer {
     const homeAt = (home: number) => this.#fetcher.homeAt(home);
     const leaseLost = () => void this.#leasing.look();
     const fetching = () => this.#fetcher;
+    const { engine, committer, clock, logger } = host;
+    this.#circuit = new Circuit({ consumer: plan.name, clock, logger, wake });
     this.#runs = new Runs({
       plan,
       host,
+      circuit: this.#circuit,
       wake,
       stop,
       progressed,
@@ -54,7 +67,15 @@ export class Consumer {
         return fetching().homes;
       },
     });
-    const { engine, committer, clock, logger } = host;
+    this.#watchdog = new Watchdog({
+      consumer: plan.name,
+      clock,
+      logger,
+      partitions: () => this.#fetcher.partitions,
+      longest: () => this.#runs.watch.longest,
+      // An open circuit says for itself why nothing is done.
+      busy: () => !this.#runs.resting && this.circuit === undefined,
+    });
     const take = (partition: PartitionFeed, record: LogRecord) => this.#take(partition, record);
     const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
@@ -73,8 +94,22 @@ export class Consumer {
   get inFlight(): number {
     return this.#runs.inFlight;
   }
+  /** Handlers at work in this thread. */
+  get underWay(): readonly Run[] {
+    return [...this.#runs.watch].filter((run) => run.subscription.isolate === undefined);
+  }
   get queued(): number {
     return this.#runs.queued;
+  }
+
+  /** Set while it pauses, because what it depends on seems to be down. */
+  get circuit(): OpenCircuit | undefined {
+    return this.#circuit.open;
+  }
+
+  /** The event that holds others up, when one does. */
+  get blocked(): Blocked | undefined {
+    return this.state === "stopped" ? undefined : this.#watchdog.blocked;
   }
 
   /** Registers, takes the leases and loads the lanes that have entries. Nothing runs before `start`. */
@@ -86,11 +121,51 @@ export class Consumer {
     this.#fetcher.open(heard.map(({ topic, start }) => ({ topic, partitions: start.length })));
     for (const position of positions) this.#fetcher.take(position);
     await this.#amendments.load(engine.store, this.name);
+    await this.#recover();
     await this.#runs.open();
     this.#opened = true;
   }
 
+  async #recover(): Promise<void> {
+    const { engine, logger } = this.#host;
+    const { alone, lanes } = this.#runs;
+    const { partitions } = this.#fetcher;
+    const homeOf = (home: number) => this.#fetcher.homeAt(home % this.#fetcher.homes);
+    const suspects = await suspectsOf({ plan: this.#plan, host: this.#host, homeOf, partitions });
+    if (suspects === undefined) return;
+    const calmed = () => {
+      alone.active = false;
+      this.#circuit.watches = true;
+      this.onCalm();
+      this.#wake();
+    };
+    const recovery = new Recovery(
+      {
+        consumer: this.name,
+        store: engine.store,
+        logger,
+        lanes,
+        partitions,
+        announced: () => alone.announced,
+        calmed,
+        stop: (error) => this.stop(error),
+      },
+      suspects,
+    );
+    alone.active = recovery.alone;
+    this.#circuit.watches = !recovery.alone;
+    alone.onSlow = () => recovery.calm();
+    this.#recovery = recovery;
+  }
+
+  /** Its events run one at a time, so that it shows which of them kills the process: nothing else should run meanwhile. */
+  get careful(): boolean {
+    return this.state === "running" && this.#runs.alone.active;
+  }
+
+  /** Nothing runs before; also what is appended meanwhile waits. */
   start(): void {
+    this.#started = true;
     this.#wake();
     // Others may have given leases up between `open` and now, when nobody heard it here.
     void this.#leasing.look();
@@ -141,6 +216,9 @@ export class Consumer {
   /** Stops starting runs; resolves when those under way have ended, or were aborted after `drainMs`. */
   async drain(drainMs: number): Promise<void> {
     if (this.state === "running") this.state = "draining";
+    this.#circuit.close();
+    this.#watchdog.close();
+    this.onCalm();
     await this.#runs.drain(drainMs);
     this.pass();
   }
@@ -156,11 +234,12 @@ export class Consumer {
       { consumer: this.name, code: this.failure.code, err: error },
       `${this.name} stopped: ${this.failure.message}`,
     );
+    this.onCalm();
     this.onResting();
   }
 
   #wake(): void {
-    if (this.#woken || this.state !== "running") return;
+    if (this.#woken || !this.#started || this.state !== "running") return;
     this.#woken = true;
     queueMicrotask(() => {
       this.#woken = false;
@@ -178,10 +257,11 @@ export class Consumer {
     this.#runs.startReady();
     if (this.#runs.hungry) this.#fetcher.next();
     this.#runs.startReady();
+    if (this.#recovery?.look() === true) this.#recovery = undefined;
     if (this.resting) {
       this.progressAt = this.#host.clock.now();
       this.onResting();
-    }
+    } else this.#watchdog.arm();
   }
 
   #take(partition: PartitionFeed, record: LogRecord): void {

@@ -139,6 +139,17 @@ export class HandlerContext implements Context<string> {
     return this.#host.logger.child({ consumer: this.#host.consumer, event: this.#record.id });
   }
 
+  /** What it is the context of. */
+  get run(): { readonly record: LogRecord; readonly generation: number; readonly attempt: number } {
+    return { record: this.#record, generation: this.#generation, attempt: this.attempt };
+  }
+
+  /** Takes over what a handler did in another thread. */
+  adopt(effects: Effects, reads: readonly DocumentRead[]): void {
+    Object.assign(this.effects, effects);
+    for (const read of reads) this.read(read);
+  }
+
   /** Remembers the version of what was read, absent documents included (0). */
   read(read: DocumentRead): void {
     if (this.reads === none) this.reads = [read];

@@ -132,7 +132,10 @@ export function documentTypeShape(declaration: DocumentDeclaration, service: str
 }
 
 /** The values a document has in its declared indexes. */
-function indexEntries(declaration: DocumentDeclaration, document: Doc): readonly IndexEntry[] {
+export function indexEntries(
+  declaration: Pick<DocumentDeclaration, "indexes" | "unique">,
+  document: Doc,
+): readonly IndexEntry[] {
   if (declaration.indexes.length === 0 && declaration.unique.length === 0) return none;
   return [
     ...declaration.indexes.map((field) => ({ field, value: indexValue(document[field]), unique: false })),

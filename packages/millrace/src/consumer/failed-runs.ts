@@ -2,6 +2,7 @@ import type { Clock } from "../runtime/clock.js";
 import { signal } from "../runtime/signals.js";
 import type { Store } from "../store/store.js";
 import type { Effects, EntryChange, NewEntry } from "../store/unit.js";
+import type { Circuit } from "./circuit.js";
 import { commandFailed } from "./command-result.js";
 import type { Lane } from "./lane.js";
 import { backoffMs, decide, waits } from "./retry.js";
@@ -16,6 +17,7 @@ export interface FailedRunsHost {
   readonly store: Store;
   readonly clock: Clock;
   readonly jitter: () => number;
+  readonly circuit: Circuit;
   commit(run: Run, effects: Effects): void;
   /** Under whose epoch the lane's entries run. */
   homeOf(lane: Lane): number;
@@ -39,6 +41,13 @@ export class FailedRuns {
     const { retry } = run.subscription;
     // What was read may be why it failed: then the failure is not the event's.
     const decision = this.#stale(run) ? "reload" : decide(error, run.failures + 1, run.parked, retry);
+    if (decision !== "reload" && this.#host.circuit.failed(run, error)) {
+      // A dead dependency is no fault of the event: it keeps its place and its attempts, and waits for a probe.
+      this.#host.release(run);
+      run.lane.reloads = 0;
+      this.#host.again(run.lane, 0);
+      return;
+    }
     switch (decision) {
       case "reload":
         this.reload(run);

@@ -86,6 +86,10 @@ export class Fetcher {
     return this.#home?.partitions[home]?.position;
   }
 
+  get partitions(): readonly PartitionFeed[] {
+    return this.#feeds.flatMap((feed) => feed.partitions.filter((partition) => partition !== undefined));
+  }
+
   get atEnd(): boolean {
     return this.#feeds.every((feed) => feed.atEnd && !feed.reading);
   }

@@ -36,6 +36,11 @@ export class Lanes {
     return lane;
   }
 
+  /** The lane, if it has something to do. */
+  find(key: string): Lane | undefined {
+    return this.#lanes.get(key);
+  }
+
   /** No lane waits for a run, a retry or an acknowledgement. */
   get resting(): boolean {
     for (const lane of this.#lanes.values()) if (!lane.resting) return false;

@@ -6,6 +6,7 @@ import type { Logger } from "../runtime/logger.js";
 import type { Committer } from "./committer.js";
 import type { Handler } from "./handler.js";
 import type { Routes } from "./outgoing.js";
+import type { Run } from "./run.js";
 
 /** How failed runs are met, in numbers. */
 export interface RetryPlan {
@@ -23,6 +24,8 @@ export interface Subscription {
   readonly keyName: string;
   readonly partitions: number;
   readonly handler: Handler;
+  /** The module whose default export is the handler, to be run in a worker; then `handler` is not called. */
+  readonly isolate: URL | undefined;
   /** Types it may publish or send. */
   readonly emits: ReadonlySet<string>;
   readonly timeoutMs: number;
@@ -39,6 +42,12 @@ export interface ConsumerPlan {
   readonly subscriptions: readonly Subscription[];
 }
 
+/** Wants to know which handlers took at least `ms`. */
+export interface SlowRuns {
+  readonly ms: number;
+  add(run: Run): void;
+}
+
 /** What all consumers of a process share. */
 export interface ConsumerHost {
   readonly engine: OpenEngine;
@@ -48,6 +57,7 @@ export interface ConsumerHost {
   readonly routes: Routes;
   /** In [0, 1): spreads retries. */
   readonly jitter: () => number;
+  readonly slowRuns?: SlowRuns | undefined;
 }
 
 /** Seeds of derived ids, mixed once for each consumer, generation and purpose. */

@@ -20,6 +20,11 @@ export function receive(record: LogRecord, { contract }: Subscription): Received
   checkShape(record.data, `${record.type} v${record.version}`);
   const problem = contract.check(record.data);
   if (problem !== undefined) throw new Failure("CONTRACT_REJECTED", `${placeOf(record)}: ${problem}`);
+  return arrived(record);
+}
+
+/** A record, checked already, as its handler gets it. */
+export function arrived(record: LogRecord): Received<string, unknown> {
   return new Arrived(record) as Received<string, unknown>;
 }
 

@@ -17,6 +17,11 @@ export function decide(error: unknown, failures: number, parked: boolean, retry:
   return !parked && failures < retry.attemptsInPlace ? "in-place" : "park";
 }
 
+/** A failure that brings the event nearer to being a dead letter: not one that waits, and not one that is final anyway. */
+export function countsAsAttempt(error: unknown): boolean {
+  return verdictOf(error) === "retry" && !waits(error);
+}
+
 /** Whether a run ended only to wait: it is no failure of its event, and is not counted as one. */
 export function waits(error: unknown): boolean {
   return isFailure(error) && waiting.has(error.code);

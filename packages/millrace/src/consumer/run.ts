@@ -38,6 +38,10 @@ export class Run implements Pending {
   startedAt = 0;
   /** Its lease was lost: nothing that becomes of it counts any more. */
   gone = false;
+  /** Takes the answer to a commit before the handler's, in place of the owner. */
+  before: ((outcome: Outcome) => void) | undefined;
+  /** How many processes have died while nothing but this event ran. */
+  died = 0;
   /** The partition it was taken from; undefined when it runs from an entry. */
   partition: PartitionFeed | undefined;
   reads: readonly DocumentRead[] = [];
@@ -65,6 +69,7 @@ export class Run implements Pending {
     const run = new Run(owner, lane, subscription, record, since, claim, attempt + 1, redrives);
     // A redrive begins at attempt 0: failures before it do not count.
     run.failures = Math.min(attempt, failure?.failures ?? attempt);
+    run.died = attempt === 0 ? 0 : (failure?.crashes ?? 0);
     return run;
   }
 
@@ -73,8 +78,21 @@ export class Run implements Pending {
     return this.claim.type === "lane-entry";
   }
 
+  /** Its commit is not about its effects: it makes a lane entry of the event, or changes the entry. */
+  get setAside(): boolean {
+    return this.unit.effects.entry !== undefined || this.unit.effects.change !== undefined;
+  }
+
+  /** The pass over the partition that it belongs to. */
+  get generation(): number {
+    return this.claim.type === "record" || this.claim.type === "lane-entry" ? this.claim.position.generation : 1;
+  }
+
   settled(outcome: Outcome): void {
-    this.owner.settled(this, outcome);
+    const { before } = this;
+    this.before = undefined;
+    if (before === undefined || this.gone) this.owner.settled(this, outcome);
+    else before(outcome);
   }
 }
 
@@ -88,4 +106,9 @@ export function entryFailure(error: unknown, at: number, failures: number): Entr
     at,
     failures,
   };
+}
+
+/** What the signal of an acknowledged run says. */
+export function handledFields(consumer: string, { record, attempt }: Run, outcome: Outcome): object {
+  return { consumer, event: record.id, attempt, outcome: outcome.type };
 }

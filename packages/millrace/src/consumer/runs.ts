@@ -4,6 +4,8 @@ import { partitionOf } from "../log/murmur2.js";
 import { signal } from "../runtime/signals.js";
 import type { LaneHead } from "../store/store.js";
 import type { Effects, LaneEntry, Outcome, Position } from "../store/unit.js";
+import { Alone } from "./alone.js";
+import type { Circuit } from "./circuit.js";
 import { commandEffects } from "./command-result.js";
 import { type ContextHost, HandlerContext } from "./context.js";
 import { DocumentTypes } from "./document-types.js";
@@ -14,7 +16,7 @@ import type { Lane } from "./lane.js";
 import { Lanes } from "./lanes.js";
 import { type ConsumerHost, type ConsumerPlan, Seeds, type Subscription } from "./plan.js";
 import { receive } from "./received.js";
-import { Run, type RunOwner } from "./run.js";
+import { handledFields, Run, type RunOwner } from "./run.js";
 import { SlowHandlers } from "./slow-handlers.js";
 import { Watch } from "./watch.js";
 
@@ -38,6 +40,7 @@ interface Slot {
 export interface RunsHost {
   readonly plan: ConsumerPlan;
   readonly host: ConsumerHost;
+  readonly circuit: Circuit;
   wake(): void;
   /** Something was committed. */
   progressed(): void;
@@ -52,12 +55,13 @@ export interface RunsHost {
 /** The runs of one consumer, from dispatch to acknowledgement: a lane's head to its handler, its effects to the commit. */
 export class Runs implements RunOwner {
   readonly lanes: Lanes;
+  readonly alone: Alone;
   readonly #plan: ConsumerPlan;
   readonly #host: ConsumerHost;
   readonly #consumer: RunsHost;
   readonly #contextHost: ContextHost;
   readonly #slots = new Map<string, Slot>();
-  readonly #watch: Watch;
+  readonly watch: Watch;
   readonly #failures: FailedRuns;
   readonly #slow: SlowHandlers;
   #inFlight = 0;
@@ -70,40 +74,37 @@ export class Runs implements RunOwner {
     this.#consumer = consumer;
     this.#plan = plan;
     this.#host = host;
-    this.#watch = new Watch(clock, (run) => this.#slow.overdue(run));
+    this.watch = new Watch(clock, (run) => this.#slow.overdue(run), host.slowRuns);
     const commit = (run: Run, effects: Effects) => this.#commit(run, effects);
     const stop = (error: unknown) => consumer.stop(error);
+    const shared = { consumer: plan.name, store: engine.store, clock, commit, stop };
     this.#failures = new FailedRuns({
-      consumer: plan.name,
-      store: engine.store,
-      clock,
+      ...shared,
       jitter: host.jitter,
-      commit,
+      circuit: consumer.circuit,
       homeOf: (lane) => this.#homeOf(lane.key),
       release: (run) => this.#release(run),
       again: (lane, waitMs) => this.#again(lane, waitMs),
-      stop,
     });
     this.#slow = new SlowHandlers({
-      consumer: plan.name,
-      store: engine.store,
-      clock,
-      commit,
+      ...shared,
       entryOf: (run, change) => this.#failures.entryOf(run, change),
       timedOut: (run, failure) => this.#handled(run, run.context, undefined, failure, true),
       mayMove: (run) => consumer.homeAt(this.#homeOf(run.lane.key)) !== undefined,
       left: (run) => this.#left(run),
       join: (lane) => this.lanes.join(lane),
-      stop,
+    });
+    this.alone = new Alone({
+      ...shared,
+      committer: host.committer,
+      entryOf: (run, change) => this.#failures.entryOf(run, change),
+      left: (run) => this.#left(run),
     });
     this.lanes = new Lanes({
-      consumer: plan.name,
-      store: engine.store,
-      clock,
+      ...shared,
       runsEntries: (lane) => consumer.homeAt(this.#homeOf(lane)) !== undefined,
       join: (run) => this.#join(run),
       wake: () => consumer.wake(),
-      stop: (error) => consumer.stop(error),
     });
     for (const subscription of plan.subscriptions)
       this.#slots.set(subscription.contract.type, { subscription, running: 0, waiting: [] });
@@ -133,8 +134,8 @@ export class Runs implements RunOwner {
    * slow handlers must not hold up the other keys: then it may be longer.
    */
   get hungry(): boolean {
-    if (this.#queued < inFlightMax && this.#queued - this.#watch.size < aheadMax) return true;
-    const stuck = this.lanes.readyCount === 0 && this.#inFlight === this.#watch.size;
+    if (this.#queued < inFlightMax && this.#queued - this.watch.size < aheadMax) return true;
+    const stuck = this.lanes.readyCount === 0 && this.#inFlight === this.watch.size;
     return stuck && this.#inFlight < fewRuns && this.#queued < queuedMax;
   }
 
@@ -173,7 +174,7 @@ export class Runs implements RunOwner {
 
   /** Resolves when the runs under way have ended, or were aborted after `drainMs`. */
   async drain(drainMs: number): Promise<void> {
-    if (this.#watch.size > 0) {
+    if (this.watch.size > 0) {
       const ended = new Promise<void>((resolve) => {
         this.#ended = resolve;
       });
@@ -182,12 +183,13 @@ export class Runs implements RunOwner {
           "APP_STOPPED",
           `${this.#plan.name}: the app is stopping and the drain time of ${drainMs} ms is over`,
         );
-        for (const run of [...this.#watch]) this.#abandon(run, reason);
+        for (const run of [...this.watch]) this.#abandon(run, reason);
       });
       await ended;
       cancel();
     }
-    this.#watch.close();
+    this.watch.close();
+    this.alone.close();
     this.lanes.close();
   }
 
@@ -209,7 +211,7 @@ export class Runs implements RunOwner {
   /** Starts the lanes whose turn it is, as far as there are places. */
   startReady(): void {
     for (const lane of this.lanes.takeReady()) {
-      if (this.#inFlight >= inFlightMax) {
+      if (this.#inFlight >= (this.alone.active ? 1 : inFlightMax) || !this.#consumer.circuit.permits) {
         this.lanes.putBack(lane);
         continue;
       }
@@ -260,17 +262,22 @@ export class Runs implements RunOwner {
       return;
     }
     lane.running = run;
-    slot.running += 1;
     this.#inFlight += 1;
-    const generation =
-      run.claim.type === "record" || run.claim.type === "lane-entry" ? run.claim.position.generation : 1;
-    const context = new HandlerContext(this.#contextHost, run.record, generation, subscription.emits, run.attempt);
+    this.#consumer.circuit.started(run);
+    if (this.alone.active) this.alone.announce(run, () => this.#invoke(run, slot));
+    else this.#invoke(run, slot);
+  }
+
+  #invoke(run: Run, slot: Slot): void {
+    const { record, subscription, attempt } = run;
+    slot.running += 1;
+    const context = new HandlerContext(this.#contextHost, record, run.generation, subscription.emits, attempt);
     run.context = context;
     run.startedAt = this.#host.clock.monotonic();
     this.#slow.watch(run);
-    this.#watch.add(run);
+    this.watch.add(run);
     invoke(
-      () => subscription.handler(receive(run.record, subscription), context),
+      () => subscription.handler(receive(record, subscription), context),
       (value, error, failed) => this.#handled(run, context, value, error, failed),
     );
   }
@@ -280,8 +287,9 @@ export class Runs implements RunOwner {
     if (context === undefined || run.context !== context) return;
     context.close();
     run.context = undefined;
-    this.#watch.delete(run);
-    if (this.#watch.size === 0) this.#ended();
+    this.watch.delete(run);
+    this.alone.ended(run);
+    if (this.watch.size === 0) this.#ended();
     const slot = this.#slots.get(run.record.type) as Slot;
     slot.running -= 1;
     this.#offerPlace(slot);
@@ -301,6 +309,7 @@ export class Runs implements RunOwner {
   /** An error of the engine in here is nobody's to catch: it halts the consumer, not the process. */
   #finish(run: Run, context: HandlerContext, value: unknown, error: unknown, failed: boolean): void {
     try {
+      if (!failed) this.#consumer.circuit.succeeded();
       if (failed) this.#failures.failed(run, error);
       else if (context.declaring.length > 0) this.#declared(run, context, value);
       else if (run.subscription.contract.kind === "command")
@@ -339,6 +348,7 @@ export class Runs implements RunOwner {
     if (run.lane.running !== run) return;
     run.lane.running = undefined;
     this.#inFlight -= 1;
+    this.#consumer.circuit.ended(run);
   }
 
   /** Takes what has not begun, of partitions that were left, out of a lane: it runs where the lease is. */
@@ -359,7 +369,7 @@ export class Runs implements RunOwner {
     const { lane, context } = run;
     run.gone = true;
     if (context !== undefined) {
-      this.#watch.delete(run);
+      this.watch.delete(run);
       run.context = undefined;
       const slot = this.#slots.get(run.record.type) as Slot;
       slot.running -= 1;
@@ -408,7 +418,7 @@ export class Runs implements RunOwner {
       case "failed":
         if (run.moving) this.#slow.stays(run);
         // Not even its setting aside could be stored: losing the event would be worse than stalling.
-        else if (run.lane.running !== run || isSetAside(run)) this.#consumer.stop(outcome.error);
+        else if (run.lane.running !== run || run.setAside) this.#consumer.stop(outcome.error);
         else this.#failures.failed(run, outcome.error);
     }
   }
@@ -427,13 +437,7 @@ export class Runs implements RunOwner {
         this.#queued -= 1;
       }
     }
-    if (handledSignal.active)
-      handledSignal.publish({
-        consumer: this.#plan.name,
-        event: run.record.id,
-        attempt: run.attempt,
-        outcome: outcome.type,
-      });
+    if (handledSignal.active) handledSignal.publish(handledFields(this.#plan.name, run, outcome));
     // Without entries before and after, the lane's state is known; else the store says who is its head now.
     if (lane.head === undefined && run.unit.effects.entry === undefined && !run.parked && !lane.stale)
       this.lanes.advance(lane);
@@ -453,14 +457,10 @@ export class Runs implements RunOwner {
   /** The drain time is over: the handler is told, its event stays uncommitted and runs again after the restart. */
   #abandon(run: Run, reason: Failure): void {
     const { context } = run;
-    this.#watch.delete(run);
+    this.watch.delete(run);
     run.context = undefined;
     context?.abort(reason);
     context?.close();
-    if (this.#watch.size === 0) this.#ended();
+    if (this.watch.size === 0) this.#ended();
   }
-}
-
-function isSetAside({ unit: { effects } }: Run): boolean {
-  return effects.entry !== undefined || effects.change !== undefined;
 }

@@ -1,21 +1,30 @@
 import type { Cancel, Clock } from "../runtime/clock.js";
+import type { SlowRuns } from "./plan.js";
 import type { Run } from "./run.js";
 
 /** Runs under way and when to look at each next: one timer for all of them. */
 export class Watch {
   readonly #clock: Clock;
   readonly #due: (run: Run) => void;
+  readonly #slowRuns: SlowRuns | undefined;
   readonly #runs = new Set<Run>();
   #cancel: Cancel | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
 
-  constructor(clock: Clock, due: (run: Run) => void) {
+  constructor(clock: Clock, due: (run: Run) => void, slowRuns?: SlowRuns) {
     this.#clock = clock;
     this.#due = due;
+    this.#slowRuns = slowRuns;
   }
 
   get size(): number {
     return this.#runs.size;
+  }
+
+  /** The run that has been under way for longest. */
+  get longest(): Run | undefined {
+    for (const run of this.#runs) return run;
+    return undefined;
   }
 
   /** `run.deadline` says when; `due` may set a later one. */
@@ -26,6 +35,9 @@ export class Watch {
 
   delete(run: Run): void {
     this.#runs.delete(run);
+    const slow = this.#slowRuns;
+    if (slow === undefined || run.subscription.isolate !== undefined) return;
+    if (this.#clock.monotonic() - run.startedAt >= slow.ms) slow.add(run);
   }
 
   [Symbol.iterator](): IterableIterator<Run> {

@@ -108,6 +108,7 @@ export function farWrites(calls: Calls, reader: Database): StoreWrites {
     acquire: async (registration: Registration) => (await calls.make("acquire", [registration])) as readonly Position[],
     leases: async (consumer: string) => (await calls.make("leases", [consumer])) as Leased,
     release: async (positions: readonly Position[]) => void (await calls.make("release", [positions])),
+    recovered: async (positions: readonly Position[]) => void (await calls.make("recovered", [positions])),
     ensureSchedule: async (row: ScheduleRow) => (await calls.make("ensureSchedule", [row])) as ScheduleRow,
     async migrate(service: string, migrations: readonly { readonly name: string; readonly sql: string }[]) {
       if (migrations.length > 0) await calls.make("migrate", [service, migrations]);

@@ -169,7 +169,14 @@ export function perform(door: Door, name: string, args: readonly unknown[]): unk
   return owner[name]?.(...args);
 }
 
-const writeNames: ReadonlySet<string> = new Set(["acquire", "leases", "release", "ensureSchedule", "migrate"]);
+const writeNames: ReadonlySet<string> = new Set([
+  "acquire",
+  "leases",
+  "release",
+  "recovered",
+  "ensureSchedule",
+  "migrate",
+]);
 
 function doorOf(door: Door, name: string): object {
   if (writeNames.has(name)) return door.writes;

@@ -108,7 +108,7 @@ export class PositionTables {
   /** Runs inside a transaction: gives leases back that are still the member's. */
   release(positions: readonly Position[], member: string): void {
     const free = this.#database.prepare(
-      "UPDATE mr_positions SET owner = '' WHERE position = ? AND epoch = ? AND owner = ?",
+      "UPDATE mr_positions SET owner = '', crashes = 0 WHERE position = ? AND epoch = ? AND owner = ?",
     );
     for (const { id, epoch } of positions) free.run(id, epoch, member);
   }
@@ -118,7 +118,9 @@ export class PositionTables {
     const known = this.registration(consumer);
     if (known === undefined)
       throw new Failure("POSITION_MISSING", `${consumer} is not registered any more; restart to register it anew`);
-    const take = this.#database.prepare("UPDATE mr_positions SET epoch = epoch + 1, owner = ? WHERE position = ?");
+    const take = this.#database.prepare(
+      "UPDATE mr_positions SET epoch = epoch + 1, crashes = ?, owner = ? WHERE position = ?",
+    );
     const held: Position[] = [];
     const surplus: Position[] = [];
     const rows = this.#rows(consumer);
@@ -130,9 +132,11 @@ export class PositionTables {
       const free = of.filter(({ owner }) => owner !== member && (owner === "" || !leases.alive(owner)));
       const share = leases.share({ member, consumer, topic }, of.length);
       const taken = [...anew(mine), ...free.slice(0, Math.max(0, share - mine.length))];
-      for (const { position } of taken) take.run(member, position.id);
-      const now = [...mine, ...free.filter((lease) => taken.includes(lease))].map(({ position }) =>
-        taken.some((lease) => lease.position === position) ? { ...position, epoch: position.epoch + 1 } : position,
+      for (const lease of taken) take.run(crashesOf(lease, member), member, lease.position.id);
+      const now = [...mine, ...free.filter((lease) => taken.includes(lease))].map((lease) =>
+        taken.includes(lease)
+          ? { ...lease.position, epoch: lease.position.epoch + 1, crashes: crashesOf(lease, member) }
+          : lease.position,
       );
       held.push(...now);
       surplus.push(...now.slice(share));
@@ -148,7 +152,7 @@ export class PositionTables {
 
   /** Runs inside a transaction: frees all that a member holds. */
   releaseAll(member: string): void {
-    this.#database.prepare("UPDATE mr_positions SET owner = '' WHERE owner = ?").run(member);
+    this.#database.prepare("UPDATE mr_positions SET owner = '', crashes = 0 WHERE owner = ?").run(member);
   }
 
   /** The members that hold leases, as the file says. */
@@ -161,6 +165,12 @@ export class PositionTables {
   adopt(): void {
     const rows = this.#database.prepare("SELECT * FROM mr_positions WHERE owner <> ''").all() as PositionRow[];
     this.lease(rows.map(decodePosition));
+  }
+
+  /** Runs inside a transaction. */
+  recovered(positions: readonly Position[]): void {
+    const recovered = this.#database.prepare("UPDATE mr_positions SET crashes = 0 WHERE position = ? AND epoch = ?");
+    for (const { id, epoch } of positions) recovered.run(id, epoch);
   }
 
   forget(consumer: string): void {
@@ -192,6 +202,11 @@ export interface Taking {
 interface Lease {
   readonly position: Position;
   readonly owner: string;
+}
+
+/** A lease that was not given back by another has lost its holder. */
+function crashesOf({ position, owner }: Lease, member: string): number {
+  return position.crashes + (owner === "" || owner === member ? 0 : 1);
 }
 
 function byPlace(a: Position, b: Position): number {

@@ -23,6 +23,7 @@ export function storeOn(side: () => Side): Store {
     acquire: (registration) => side().writes.acquire(registration),
     leases: (consumer) => side().writes.leases(consumer),
     release: (positions) => side().writes.release(positions),
+    recovered: (positions) => side().writes.recovered(positions),
     readPosition: (id) => side().reads.readPosition(id),
     readLaneHeads: (consumer) => side().reads.readLaneHeads(consumer),
     readEntry: (entry) => side().reads.readEntry(entry),

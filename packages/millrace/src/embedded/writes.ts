@@ -14,7 +14,7 @@ import type { Database } from "./sqlite.js";
 /** What only the file's owner does, for itself and for the others. */
 export type StoreWrites = Pick<
   Store,
-  "commit" | "ensureDocumentType" | "acquire" | "leases" | "release" | "ensureSchedule" | "migrate"
+  "commit" | "ensureDocumentType" | "acquire" | "leases" | "release" | "recovered" | "ensureSchedule" | "migrate"
 >;
 
 export interface WritesParts {
@@ -68,6 +68,10 @@ export class TableWrites implements StoreWrites {
   release(positions: readonly Position[]): void {
     this.#transact(() => this.#parts.positions.release(positions, this.#parts.member));
     this.#parts.leasesChanged();
+  }
+
+  recovered(positions: readonly Position[]): void {
+    this.#transact(() => this.#parts.positions.recovered(positions));
   }
 
   ensureSchedule(row: ScheduleRow): ScheduleRow {

@@ -32,6 +32,8 @@ export const failureCodes = {
   VERSION_CONFLICT: { verdict: "reload", summary: "Something the handler read has changed since." },
   NOT_YET: { verdict: "retry", summary: "The cause of this event has not arrived yet." },
   HANDLER_TIMEOUT: { verdict: "retry", summary: "A handler took longer than its timeout." },
+  PROCESS_DIED: { verdict: "dead-letter", summary: "The process died while it handled this event, and nothing else." },
+  WORKER_ENDED: { verdict: "retry", summary: "An isolated handler ended the worker it ran in." },
   EVENT_REJECTED: { verdict: "dead-letter", summary: "A handler says that it can never handle this event." },
   EVENT_ID_REUSED: { verdict: "stop", summary: "An event id came back with other content." },
   UNIQUE_TAKEN: { verdict: "retry", summary: "Another document holds the value of a unique index." },

@@ -6,7 +6,8 @@ import { isFailure, verdictOf } from "../failure/failure.js";
 /** A consumer that does not make progress, and why it is thought so. */
 export interface Laggard {
   readonly consumer: string;
-  readonly state: "stopped" | "stalled";
+  /** blocked: one event is held up, the others go on; that alone does not make a process unready. */
+  readonly state: "stopped" | "stalled" | "blocked";
   readonly reason: string;
 }
 
@@ -29,7 +30,7 @@ export function healthRoutes(running: () => Running | undefined, options: { read
     const app = running();
     if (app === undefined) return c.json({ state: "not running", consumers: [] }, 503, noStore);
     const consumers = await laggards(app, options.readyWithinMs);
-    const ready = consumers.length === 0;
+    const ready = consumers.every((consumer) => consumer.state === "blocked");
     return c.json({ state: ready ? "ready" : "not ready", consumers }, ready ? 200 : 503, noStore);
   });
   return hono;
@@ -70,10 +71,21 @@ export async function laggards(running: Running, windowMs: number): Promise<read
   return statuses.flatMap((status): readonly Laggard[] => {
     if (status.state === "stopped")
       return [{ consumer: status.consumer, state: "stopped", reason: stopReason(status) }];
-    if (!suspects.includes(status) || (waiting.get(status.consumer) ?? 0) <= windowMs) return [];
+    const why = reasonOf(status);
+    if (!suspects.includes(status) || (waiting.get(status.consumer) ?? 0) <= windowMs)
+      return why === undefined ? [] : [{ consumer: status.consumer, state: "blocked", reason: why }];
     const seconds = Math.round((now - status.progressAt) / 1_000);
-    return [{ consumer: status.consumer, state: "stalled", reason: `has work and made no progress for ${seconds} s` }];
+    const reason = `has work and made no progress for ${seconds} s${why === undefined ? "" : `; ${why}`}`;
+    return [{ consumer: status.consumer, state: "stalled", reason }];
   });
+}
+
+/** No key and no event's content: anybody may ask for a process's health. */
+function reasonOf({ circuit, blocked }: ConsumerStatus): string | undefined {
+  if (circuit !== undefined) return `circuit open since ${new Date(circuit.since).toISOString()}: ${circuit.code}`;
+  if (blocked === undefined) return undefined;
+  const { type, event, since, how } = blocked;
+  return `${type} ${event}, since ${new Date(since).toISOString()}: ${how}`;
 }
 
 function stopReason(status: ConsumerStatus): string {

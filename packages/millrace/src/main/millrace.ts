@@ -29,6 +29,7 @@ const optionNames: OptionNames<MillraceOptions> = {
   clock: true,
   random: true,
   drain: true,
+  loopDelayMax: true,
   signals: true,
   http: true,
   admin: true,

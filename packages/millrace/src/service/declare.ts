@@ -6,6 +6,7 @@ import { checkOptions } from "../runtime/options.js";
 import type {
   ConsumerDeclaration,
   HandlerOptions,
+  IsolatedOptions,
   ScheduleOptions,
   Service,
   ServiceDeclaration,
@@ -43,13 +44,21 @@ export function serviceDeclaration(of: Service): ServiceDeclaration {
 
 type OnArgs = readonly [
   contract: AnyContract,
-  optionsOrHandler: HandlerOptions<AnyContract> | Handler,
+  optionsOrHandler: HandlerOptions<AnyContract> | IsolatedOptions<AnyContract> | Handler,
   handler?: Handler,
 ];
 
 function subscription([contract, second, third]: OnArgs): Subscription {
   if (typeof second === "function") return { contract, options: {}, handler: second };
-  if (third === undefined) throw new Failure("OPTION_INVALID", `${contract.type}: the handler is missing`);
+  const isolated = "isolate" in second && second.isolate !== undefined;
+  if (isolated && !(second.isolate instanceof URL && second.isolate.protocol === "file:"))
+    throw new Failure("OPTION_INVALID", `${contract.type}: isolate takes new URL("./file.js", import.meta.url)`);
+  if (isolated && third !== undefined)
+    throw new Failure(
+      "OPTION_INVALID",
+      `${contract.type}: the handler is the default export of isolate; give only one`,
+    );
+  if (!isolated && third === undefined) throw new Failure("OPTION_INVALID", `${contract.type}: the handler is missing`);
   return { contract, options: second, handler: third };
 }
 

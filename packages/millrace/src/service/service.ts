@@ -28,6 +28,30 @@ export interface HandlerOptions<Emits extends AnyContract> {
   readonly from?: "beginning" | "end";
 }
 
+/**
+ * How a handler is run in a worker thread of its own, so that it may compute for long without holding up the process.
+ *
+ * The default export of the module is the handler; it imports the contracts it uses. Its context is that of any handler;
+ * what it reads is asked of the main thread. One worker at first, up to `concurrency` of them, which is at most (and by
+ * default) the number of cores. A worker whose run was aborted has a second to come to an
+ * end, and is replaced; one that ends itself fails its event with WORKER_ENDED. Starting one takes about 0.1 s of the timeout.
+ *
+ * @example
+ * ```ts no-run
+ * // risk.ts: export default ((event, ctx) => { … }) satisfies EventHandler<typeof orders.placed, "risk.scored">
+ * import { event, service, topic } from "millrace";
+ * import { z } from "zod";
+ *
+ * const Placed = z.object({ orderId: z.string() });
+ * const orders = topic("orders", { key: "orderId", events: { placed: event("order.placed", Placed) } });
+ * export const risk = service("risk").on(orders.placed, { isolate: new URL("./risk.js", import.meta.url), timeout: "5s" });
+ * ```
+ */
+export interface IsolatedOptions<Emits extends AnyContract> extends HandlerOptions<Emits> {
+  /** A file of JavaScript; of TypeScript where Node runs it, by its own type stripping or a loader given with --import. */
+  readonly isolate: URL;
+}
+
 /** Turns an event into effects. It may await anything, and may run more than once: its effects are committed once. */
 export type EventHandler<E extends AnyEvent, Emits extends string> = (
   event: ReceivedOf<E>,
@@ -51,6 +75,7 @@ export interface Consumer {
     options: HandlerOptions<Emits>,
     handler: EventHandler<E, NameOf<Emits>>,
   ): this;
+  on<E extends AnyEvent, Emits extends AnyContract = never>(event: E, options: IsolatedOptions<Emits>): this;
 }
 
 /** When a schedule ticks. */
@@ -73,6 +98,7 @@ export interface Service extends Consumer {
     options: HandlerOptions<Emits>,
     handler: CommandHandler<C, NameOf<Emits>>,
   ): this;
+  handle<C extends AnyContract, Emits extends AnyContract = never>(command: C, options: IsolatedOptions<Emits>): this;
   /** Another consumer of this service, named `service.name`. */
   consumer(name: string, build: (consumer: Consumer) => unknown): this;
   /** Publishes or sends what `make` returns at each tick, once per tick, never early, also after a restart. */
@@ -86,8 +112,9 @@ export interface Service extends Consumer {
 /** One subscription, as declared. */
 export interface Subscription {
   readonly contract: AnyContract;
-  readonly options: HandlerOptions<AnyContract>;
-  readonly handler: Handler;
+  readonly options: HandlerOptions<AnyContract> | IsolatedOptions<AnyContract>;
+  /** Undefined when it is isolated: its module has it. */
+  readonly handler: Handler | undefined;
 }
 
 export interface ConsumerDeclaration {

@@ -3,6 +3,7 @@ import { documents } from "../contract/documents.js";
 import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { service } from "./declare.js";
+import type { EventHandler } from "./service.js";
 
 const Line = z.object({ sku: z.string(), quantity: z.int() });
 const Placed = z.object({ orderId: z.string(), customerId: z.string(), lines: z.array(Line), totalPence: z.int() });
@@ -68,6 +69,24 @@ export const paymentService = service("payments")
     if (data.pence <= 0) return { refused: "AMOUNT" };
     return ctx.publish(payments.authorised(data));
   })
+  .consumer("isolated", (isolated) =>
+    isolated
+      .on(orders.placed, { isolate: new URL("./risk.js", import.meta.url), emits: [payments.declined], timeout: "5s" })
+      // @ts-expect-error the module's default export is the handler
+      .on(orders.cancelled, { isolate: new URL("./risk.js", import.meta.url) }, () => {})
+      // @ts-expect-error neither a module nor a handler
+      .on(orders.confirmed, { timeout: "5s" })
+      // @ts-expect-error a URL, not a path
+      .on(orders.confirmed, { isolate: "./risk.js" }),
+  )
   .handle(refundPayment, { timeout: "5s" }, () => ({ refused: "NEVER" }))
   // @ts-expect-error a consumer of its own hears events, and handles no commands
   .consumer("risk", (risk) => risk.on(orders.placed, { from: "beginning" }, () => {}).handle);
+
+/** The default export of an isolated module has the types of any handler. */
+export const isolatedHandler: EventHandler<typeof orders.placed, "payment.declined"> = (placed, ctx) => {
+  placed.data.totalPence satisfies number;
+  ctx.publish(payments.declined({ orderId: placed.data.orderId, reason: "risk" }));
+  // @ts-expect-error its type does not declare it
+  ctx.publish(payments.authorised({ orderId: "1", pence: 1 }));
+};

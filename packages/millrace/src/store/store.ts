@@ -83,7 +83,10 @@ export interface Store {
   documentServices(type: string): Awaitable<readonly string[]>;
 
   readRegistration(consumer: string): Awaitable<Registration | undefined>;
-  /** Saves the registration, and takes the leases that are this process's fair share under a new epoch. */
+  /**
+   * Saves the registration, and takes the leases that are this process's fair share under a new epoch. A lease that was not
+   * given back has lost its holder: that adds 1 to the position's crashes, in the same commit.
+   */
   acquire(registration: Registration): Awaitable<readonly Position[]>;
   /**
    * Takes what is free up to the fair share, and says which leases of the consumer this process has now.
@@ -91,8 +94,10 @@ export interface Store {
    * @throws {Failure} POSITION_MISSING when the consumer is not registered any more.
    */
   leases(consumer: string): Awaitable<Leased>;
-  /** Gives leases back, drained: others take them at once. */
+  /** Gives leases back, drained: others take them at once. That is no crash, and crashes before are forgotten. */
   release(positions: readonly Position[]): Awaitable<void>;
+  /** What may have been under way when the holder before died is done: its crashes are forgotten. */
+  recovered(positions: readonly Position[]): Awaitable<void>;
   readPosition(id: number): Awaitable<Position | undefined>;
 
   readLaneHeads(consumer: string): Awaitable<readonly LaneHead[]>;

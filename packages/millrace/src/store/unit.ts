@@ -15,6 +15,7 @@ export interface Position {
   readonly partition: number;
   readonly epoch: number;
   readonly generation: number;
+  /** How often in a row the lease was taken over from a process that had died. */
   readonly crashes: number;
   readonly frontier: number;
   readonly finished: readonly Range[];
@@ -86,6 +87,8 @@ export interface EntryFailure {
   readonly at: number;
   /** How many runs have failed; those that only waited are not among them. Absent when all have. */
   readonly failures?: number;
+  /** How many processes have died while nothing but this event ran, the present one included while it runs alone. */
+  readonly crashes?: number;
 }
 
 /** An event taken out of the partition's flow, waiting in its lane. `attempt` counts the runs so far. */

@@ -1,0 +1,98 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { openDatabase } from "../embedded/sqlite.js";
+import { seededRandom } from "../runtime/random.js";
+
+const program = fileURLToPath(new URL("../../dist/app/poison-process.js", import.meta.url));
+const events = 200;
+const keys = 20;
+const poison = 57;
+const livesMax = 12;
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "millrace-poison-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** One life of the program, killed after so many lines if it is still there. True when it ended in order. */
+async function life(mode: string, killAfter = Number.POSITIVE_INFINITY): Promise<boolean> {
+  const child = spawn(process.execPath, [program, folder, String(events), mode], {
+    stdio: ["ignore", "pipe", mode === "abort" ? "ignore" : "inherit"],
+  });
+  const exited = once(child, "exit") as Promise<[number | null, string | null]>;
+  let lines = 0;
+  for await (const _ of createInterface({ input: child.stdout })) {
+    lines += 1;
+    if (lines === killAfter) child.kill("SIGKILL");
+  }
+  const [code, signal] = await exited;
+  if (signal === null) expect(code).toBe(0);
+  return signal === null;
+}
+
+function rows(sql: string): readonly Record<string, unknown>[] {
+  const database = openDatabase(join(folder, "millrace.db"), { readOnly: true });
+  try {
+    return database.prepare(sql).all() as Record<string, unknown>[];
+  } finally {
+    database.close();
+  }
+}
+
+/** Every event but those given was handled once, in order within its key. */
+function handledOnce(table: string, but: (n: number) => boolean): void {
+  const found = rows(`SELECT key, n FROM ${table} ORDER BY seq`).map(({ n }) => Number(n));
+  const wanted = Array.from({ length: events }, (_, n) => n).filter((n) => !but(n));
+  expect([...found].sort((a, b) => a - b)).toEqual(wanted);
+  const last = new Map<number, number>();
+  for (const n of found) {
+    expect(n).toBeGreaterThan(last.get(n % keys) ?? -1);
+    last.set(n % keys, n);
+  }
+}
+
+it.each(["abort", "kill"])(
+  "an event whose handler kills the process (%s) is found, and dead after a few restarts; all others are handled once",
+  async (mode) => {
+    let lives = 1;
+    while (!(await life(mode))) {
+      lives += 1;
+      expect(lives).toBeLessThanOrEqual(livesMax);
+    }
+    console.log(`poison: ${mode} was a dead letter after ${lives - 1} deaths`);
+    const entries = rows("SELECT consumer, state, failure, record FROM mr_lane_entries ORDER BY entry");
+    const [head, ...behind] = entries;
+    expect(head).toMatchObject({ consumer: "working", state: "dead" });
+    expect(JSON.parse(String(head?.failure))).toMatchObject({ code: "PROCESS_DIED" });
+    expect(String(head?.record)).toContain(`"n":${poison}`);
+    // Its lane is held: what came later of the key waits.
+    const held = (n: number) => n % keys === poison % keys && n >= poison;
+    expect(behind.map(({ state }) => state)).toEqual(new Array(7).fill("following"));
+    handledOnce("done", held);
+    handledOnce("beside", () => false);
+    // Two crashes with everything under way, and three alone.
+    expect(lives - 1).toBe(5);
+  },
+  60_000,
+);
+
+it("ten kills of an innocent process make no dead letter", async () => {
+  const seed = Number(process.env.CRASH_SEED ?? Math.floor(performance.timeOrigin));
+  console.log(`poison: seed ${seed} (set CRASH_SEED to repeat it)`);
+  const random = seededRandom(seed);
+  let killed = 0;
+  for (let kill = 0; kill < 10; kill += 1)
+    if (!(await life("innocent", 1 + Math.floor(random.next() * 12)))) killed += 1;
+  expect(killed).toBe(10);
+  expect(await life("innocent")).toBe(true);
+  expect(rows("SELECT * FROM mr_lane_entries")).toEqual([]);
+  expect(rows("SELECT DISTINCT crashes FROM mr_positions")).toEqual([{ crashes: 0 }]);
+  for (const table of ["done", "beside"]) handledOnce(table, () => false);
+}, 60_000);

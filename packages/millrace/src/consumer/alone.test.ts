@@ -1,0 +1,191 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { documents } from "../contract/documents.js";
+import { command, event } from "../contract/event.js";
+import { topic } from "../contract/topic.js";
+import { service } from "../service/declare.js";
+import { endTrials, gate, otherProgram, type Trial, tempFolder, trial } from "../testing/trial.js";
+
+afterEach(endTrials);
+
+const Step = z.object({ key: z.string(), n: z.int() });
+const steps = topic("steps", { key: "key", partitions: 2, events: { taken: event("step.taken", Step) } });
+const poke = command("poke", Step, { key: "key" });
+const seen = documents("seen", z.object({ key: z.string(), by: z.array(z.int()) }), { id: "key" });
+const never = new Promise<void>(() => {});
+
+/** A life of the process: its handlers wait for ever where `hangs` says so, and are under way when it dies. */
+function stepping(hangs: (key: string) => boolean, ran: string[] = []) {
+  const count = { now: 0, most: 0 };
+  const made = service("stepping").on(steps.taken, { timeout: "10m" }, async ({ data }, ctx) => {
+    ran.push(`${data.key}${data.n}/${ctx.attempt}`);
+    count.now += 1;
+    count.most = Math.max(count.most, count.now);
+    if (hangs(data.key)) await never;
+    const before = (await ctx.documents(seen).get(data.key)) ?? { key: data.key, by: [] };
+    await ctx.documents(seen).get("turn");
+    ctx.documents(seen).put({ ...before, by: [...before.by, data.n] });
+    count.now -= 1;
+  });
+  return { made, ran, count };
+}
+
+/** A stop that leaves the file as a killed process would: its leases are not given back. */
+async function die(t: Trial, dir: string): Promise<void> {
+  const entries = otherProgram(dir, (db) => db.prepare("SELECT entry, state, failure FROM mr_lane_entries").all());
+  const crashes = otherProgram(dir, (db) => db.prepare("SELECT position, crashes FROM mr_positions").all());
+  await t.stop();
+  otherProgram(dir, (db) => {
+    for (const { position, crashes: n } of crashes as { position: number; crashes: number }[])
+      db.prepare("UPDATE mr_positions SET owner = 'dead', crashes = ? WHERE position = ?").run(n, position);
+    expect(db.prepare("SELECT entry, state, failure FROM mr_lane_entries").all()).toEqual(entries);
+  });
+}
+const crashes = async (t: Trial) =>
+  (await t.running.engine.inspect.consumers(0))[0]?.positions.map((position) => position.crashes);
+
+describe("a position taken over", () => {
+  it("counts a crash when its holder has died, and forgets it once what was under way is done", async () => {
+    const dir = tempFolder();
+    const first = await trial([stepping((key) => key === "a").made], { dir });
+    await first.app.publish([steps.taken({ key: "a", n: 1 }), steps.taken({ key: "b", n: 1 })]);
+    await first.clock.advance(100);
+    await die(first, dir);
+    const hung = gate();
+    const slow = service("stepping").on(steps.taken, { timeout: "10m" }, () => hung.opened);
+    const second = await trial([slow], { dir, clock: first.clock });
+    await second.clock.advance(2_000);
+    expect(await crashes(second)).toEqual([1, 1]);
+    hung.open();
+    await second.rest();
+    expect(await crashes(second)).toEqual([0, 0]);
+  });
+
+  it("counts nothing after a stop in order, or when nothing was under way", async () => {
+    const dir = tempFolder();
+    const first = await trial([stepping(() => true).made], { dir });
+    await first.app.publish(steps.taken({ key: "a", n: 1 }));
+    await first.clock.advance(100);
+    const second = await first.again([stepping(() => false).made]);
+    expect(await crashes(second)).toEqual([0, 0]);
+    await second.rest();
+    await die(second, dir);
+    const third = await trial([stepping(() => false).made], { dir, clock: first.clock });
+    await third.rest();
+    expect(await crashes(third)).toEqual([0, 0]);
+  });
+});
+
+describe("after the second crash", () => {
+  /** Dies `times` with all that hangs under way; the life after is the caller's. */
+  async function crashed(times: number, hangs: (key: string) => boolean) {
+    const dir = tempFolder();
+    let t = await trial([stepping(hangs).made], { dir });
+    await t.app.publish("abcdefgh".split("").flatMap((key) => [1, 2].map((n) => steps.taken({ key, n }))));
+    for (let time = 0; time < times; time += 1) {
+      if (time > 0) t = await trial([stepping(hangs).made], { dir, clock: t.clock });
+      await t.clock.advance(1_000);
+      await die(t, dir);
+    }
+    return { dir, clock: t.clock };
+  }
+
+  it("events run one at a time until those under way are done, in order, and side by side after that", async () => {
+    const { dir, clock } = await crashed(2, () => true);
+    const life = stepping(() => false);
+    const t = await trial([life.made], { dir, clock });
+    await t.rest();
+    expect(life.count.most).toBe(1);
+    for (const key of "abcdefgh") expect((await t.app.documents(seen).get(key))?.by).toEqual([1, 2]);
+    expect(await crashes(t)).toEqual([0, 0]);
+    expect(await t.entries()).toEqual([]);
+    await t.app.publish("abcdefgh".split("").map((key) => steps.taken({ key, n: 3 })));
+    await t.rest();
+    expect(life.count.most).toBeGreaterThan(1);
+  });
+
+  it("an event that runs when the process dies again is charged, alone, and dead after three times", async () => {
+    const { dir, clock } = await crashed(2, (key) => key === "d" || key === "e");
+    for (const died of [1, 2, 3]) {
+      const life = stepping((key) => key === "d");
+      const t = await trial([life.made], { dir, clock });
+      await t.clock.advance(1_000);
+      expect(life.ran.at(-1)).toBe(`d1/${died}`);
+      expect(await t.entries()).toMatchObject([{ state: "running", failure: { code: "PROCESS_DIED", crashes: died } }]);
+      await die(t, dir);
+    }
+    const life = stepping((key) => key === "d");
+    const t = await trial([life.made], { dir, clock });
+    await t.rest();
+    expect(life.ran).not.toContainEqual(expect.stringMatching(/^d/));
+    expect(await t.entries()).toMatchObject([
+      {
+        state: "dead",
+        attempt: 3,
+        failure: { code: "PROCESS_DIED", message: expect.stringContaining("3 of 3 times") },
+      },
+      { state: "following", record: { data: { key: "d", n: 2 } } },
+    ]);
+    for (const key of "abcefgh") expect((await t.app.documents(seen).get(key))?.by).toEqual([1, 2]);
+  });
+
+  it("an event that runs when the process stops in order is not charged", async () => {
+    const hangs = (key: string) => key === "d";
+    const { dir, clock } = await crashed(2, hangs);
+    for (let time = 0; time < 3; time += 1) {
+      const stopped = await trial([stepping(hangs).made], { dir, clock });
+      await clock.advance(1_000);
+      expect(await stopped.entries()).toMatchObject([{ state: "running", failure: { crashes: 1 } }]);
+      await stopped.stop();
+      for (let died = 0; died < 2; died += 1) {
+        const t = await trial([stepping(hangs).made], { dir, clock });
+        await clock.advance(1_000);
+        await die(t, dir);
+      }
+    }
+    const life = stepping(() => false);
+    const t = await trial([life.made], { dir, clock });
+    await t.rest();
+    expect(life.ran[0]).toBe("d1/1");
+  });
+
+  it("a handler that takes long is not held against the others, nor is a later crash against it", async () => {
+    const { dir, clock } = await crashed(2, (key) => key === "d");
+    const t = await trial([stepping((key) => key === "d").made], { dir, clock });
+    await t.clock.advance(31_000);
+    for (const key of "abcefgh") expect((await t.app.documents(seen).get(key))?.by).toEqual([1, 2]);
+    expect((await t.entries())[0]).toMatchObject({ state: "running", attempt: 0, failure: undefined });
+  });
+
+  it("other consumers of the process wait until it is over", async () => {
+    const { dir, clock } = await crashed(2, () => true);
+    const hung = gate();
+    const order: string[] = [];
+    const slow = service("stepping").on(steps.taken, async ({ data }) => {
+      order.push("begins");
+      await hung.opened;
+      order.push(data.key);
+    });
+    const other = service("other").on(steps.taken, { from: "end" }, () => void order.push("other"));
+    const t = await trial([slow, other], { dir, clock });
+    await t.app.publish(steps.taken({ key: "z", n: 1 }));
+    await t.clock.advance(1_000);
+    expect(order).toEqual(["begins"]);
+    hung.open();
+    await t.rest();
+    expect(order).toContain("other");
+  });
+
+  it("a command that kills fails its operation", async () => {
+    const dir = tempFolder();
+    const hanging = () => service("poked").handle(poke, { timeout: "10m" }, () => never);
+    let t = await trial([hanging()], { dir });
+    const { id } = await t.app.send(poke({ key: "a", n: 1 }));
+    for (let died = 0; died < 5; died += 1) {
+      await t.clock.advance(1_000);
+      await die(t, dir);
+      t = await trial([hanging()], { dir, clock: t.clock });
+    }
+    expect(await t.running.engine.inspect.operation(id)).toMatchObject({ state: "failed", detail: "PROCESS_DIED" });
+  });
+});
