@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -187,10 +187,16 @@ describe("start", () => {
     expect(await trial.runWith({ cwd: trial.dir }, "start", "app.mts")).toMatchObject({ code: 0, stdout: "ready\n" });
   });
 
-  it("is refused on a folder whose process runs", async () => {
+  it("takes part beside the process that runs on the folder, and is found when that one has ended", async () => {
     await trial.start();
-    const second = await trial.runWith({ env: { TRIAL_DIR: trial.dir } }, "start", trial.module);
-    expect(second).toMatchObject({ code: 4, stdout: "", stderr: expect.stringContaining("STORE_OWNED") });
+    const second = trial.spawn({ cwd: trial.dir, env: { TRIAL_DIR: trial.dir } }, "start", trial.module);
+    await second.said("ready ");
+    expect(readdirSync(trial.dir).filter((name) => /^admin.*\.json$/.test(name))).toHaveLength(2);
+    expect(await trial.end()).toBe(0);
+    expect(await trial.run("publish", "order.placed", order("o-1", 1))).toMatchObject({ code: 0 });
+    expect((await trial.run("consumers", "ls")).stderr).toContain("from the running process");
+    expect(await second.end()).toBe(0);
+    expect(readdirSync(trial.dir).filter((name) => /^admin.*\.json$/.test(name))).toEqual([]);
   });
 });
 

@@ -89,8 +89,12 @@ export class Trial {
   }
 
   /** Starts `millrace` with these arguments, to be watched while it runs. */
-  spawn(how: { cwd: string }, ...args: readonly string[]): Watched {
-    const child = spawn(process.execPath, [main, ...args], { cwd: how.cwd, stdio: ["ignore", "pipe", "pipe"] });
+  spawn(how: { cwd: string; env?: Readonly<Record<string, string>> }, ...args: readonly string[]): Watched {
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd: how.cwd,
+      env: { ...process.env, ...how.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#watched.push(child);
     return new Watched(child);
   }
