@@ -9,6 +9,7 @@ export type {
   Running,
   SendOptions,
 } from "./app/app.js";
+export type { MemoryOptions } from "./app/memory.js";
 export type { Context, Documents, Refusal, SqlEffect, SqlInput } from "./consumer/handler.js";
 export type {
   AnyContract,

@@ -22,6 +22,7 @@ const status: ConsumerStatus = {
   partitions: 1,
   inFlight: 0,
   queued: 0,
+  eventsBytes: 0,
   progressAt: now,
 };
 const head = {

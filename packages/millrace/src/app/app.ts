@@ -9,6 +9,7 @@ import type { Logger } from "../runtime/logger.js";
 import type { Random } from "../runtime/random.js";
 import type { Service, ServiceDeclaration } from "../service/service.js";
 import type { Operation } from "../store/unit.js";
+import type { MemoryOptions } from "./memory.js";
 
 /** What an app is made of. Only `services` is needed. */
 export interface AppOptions {
@@ -20,6 +21,8 @@ export interface AppOptions {
   readonly random?: Random;
   /** How long `stop` waits for running handlers before it aborts them (default "10s"). */
   readonly drain?: Duration;
+  /** How much of the log may be in memory, waiting for handlers. */
+  readonly memory?: MemoryOptions;
   /** Stop on SIGTERM and SIGINT (default true). */
   readonly signals?: boolean;
 }
@@ -71,6 +74,8 @@ export interface ConsumerStatus {
   readonly partitions: number;
   readonly inFlight: number;
   readonly queued: number;
+  /** Of events that were fetched and are not finished. */
+  readonly eventsBytes: number;
   /** When something of this consumer was last committed, or it was last seen with nothing to do (ms, app clock). */
   readonly progressAt: number;
 }

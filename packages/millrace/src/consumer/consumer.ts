@@ -55,7 +55,7 @@ export class Consumer {
       },
     });
     const { engine, committer, clock, logger } = host;
-    const take = (partition: PartitionFeed, record: LogRecord) => this.#take(partition, record);
+    const take = (partition: PartitionFeed, record: LogRecord, bytes: number) => this.#take(partition, record, bytes);
     const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
     const { store } = engine;
@@ -75,6 +75,9 @@ export class Consumer {
   }
   get queued(): number {
     return this.#runs.queued;
+  }
+  get eventsBytes(): number {
+    return this.#runs.memory.used;
   }
 
   /** Registers, takes the leases and loads the lanes that have entries. Nothing runs before `start`. */
@@ -152,6 +155,9 @@ export class Consumer {
       ? error
       : new Failure("STORE_UNAVAILABLE", `${this.name}: the engine failed`, { cause: error });
     this.state = "stopped";
+    this.#runs.lanes.clear();
+    this.#fetcher.clear();
+    this.#runs.memory.close();
     this.#host.logger.error(
       { consumer: this.name, code: this.failure.code, err: error },
       `${this.name} stopped: ${this.failure.message}`,
@@ -176,7 +182,7 @@ export class Consumer {
   #pump(): void {
     if (this.state !== "running") return;
     this.#runs.startReady();
-    if (this.#runs.hungry) this.#fetcher.next();
+    if (this.#runs.hungry) this.#fetcher.next(this.#runs.memory.room());
     this.#runs.startReady();
     if (this.resting) {
       this.progressAt = this.#host.clock.now();
@@ -184,9 +190,9 @@ export class Consumer {
     }
   }
 
-  #take(partition: PartitionFeed, record: LogRecord): void {
+  #take(partition: PartitionFeed, record: LogRecord, bytes: number): void {
     if (!this.#runs.hears(record.type) || partition.isFinished(record.offset)) return;
     const amended = this.#amendments.apply(record);
-    if (amended !== undefined) this.#runs.dispatch(partition, amended);
+    if (amended !== undefined) this.#runs.dispatch(partition, amended, bytes);
   }
 }

@@ -52,6 +52,14 @@ export class Lane {
     return dropped;
   }
 
+  /** Forgets what waits behind the run under way. */
+  forget(): void {
+    this.timer?.();
+    if (this.running !== this.first) this.first = undefined;
+    if (this.first !== undefined) this.first.next = undefined;
+    this.#last = this.first;
+  }
+
   get idle(): boolean {
     return this.running === undefined && this.first === undefined && this.joining === 0 && this.head === undefined;
   }

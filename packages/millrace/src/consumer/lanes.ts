@@ -147,6 +147,13 @@ export class Lanes {
     else if (this.#host.runsEntries(key)) void this.refresh(this.of(key));
   }
 
+  /** Nothing more is to run: what waits is not kept in memory. */
+  clear(): void {
+    for (const lane of this.#lanes.values()) lane.forget();
+    this.#lanes.clear();
+    this.#ready = [];
+  }
+
   close(): void {
     for (const lane of this.#lanes.values()) lane.timer?.();
   }

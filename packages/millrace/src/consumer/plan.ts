@@ -5,6 +5,7 @@ import { type Seed, seedOf } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
 import type { Committer } from "./committer.js";
 import type { Handler } from "./handler.js";
+import type { EventMemory } from "./memory.js";
 import type { Routes } from "./outgoing.js";
 
 /** How failed runs are met, in numbers. */
@@ -46,6 +47,8 @@ export interface ConsumerHost {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly routes: Routes;
+  /** What all consumers together may hold of fetched events. */
+  readonly memory: EventMemory;
   /** In [0, 1): spreads retries. */
   readonly jitter: () => number;
 }

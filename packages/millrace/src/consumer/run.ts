@@ -38,6 +38,8 @@ export class Run implements Pending {
   startedAt = 0;
   /** Its lease was lost: nothing that becomes of it counts any more. */
   gone = false;
+  /** What it counts of the memory for fetched events. */
+  bytes = 0;
   /** The partition it was taken from; undefined when it runs from an entry. */
   partition: PartitionFeed | undefined;
   reads: readonly DocumentRead[] = [];

@@ -12,27 +12,20 @@ import type { PartitionFeed } from "./feed.js";
 import { invoke } from "./invoke.js";
 import type { Lane } from "./lane.js";
 import { Lanes } from "./lanes.js";
-import { type ConsumerHost, type ConsumerPlan, Seeds, type Subscription } from "./plan.js";
+import type { MemoryShare } from "./memory.js";
+import { type ConsumerHost, type ConsumerPlan, Seeds } from "./plan.js";
 import { receive } from "./received.js";
 import { Run, type RunOwner } from "./run.js";
+import { Slot } from "./slot.js";
 import { SlowHandlers } from "./slow-handlers.js";
 import { Watch } from "./watch.js";
 
 const inFlightMax = 1000;
 const queuedMax = 10_000;
-const fewRuns = 32;
 /** Events fetched ahead of those whose handlers are at work: one batch fills a group, more only feeds the collector. */
 const aheadMax = 256;
 
 const handledSignal = signal("handled");
-
-/** A subscription with what runs of it. */
-interface Slot {
-  readonly subscription: Subscription;
-  running: number;
-  /** Lanes that wait for a free place. */
-  readonly waiting: Lane[];
-}
 
 /** What the runs need of their consumer. */
 export interface RunsHost {
@@ -60,6 +53,7 @@ export class Runs implements RunOwner {
   readonly #watch: Watch;
   readonly #failures: FailedRuns;
   readonly #slow: SlowHandlers;
+  readonly memory: MemoryShare;
   #inFlight = 0;
   #queued = 0;
   #ended: () => void = () => {};
@@ -70,6 +64,7 @@ export class Runs implements RunOwner {
     this.#consumer = consumer;
     this.#plan = plan;
     this.#host = host;
+    this.memory = host.memory.share(() => consumer.wake());
     this.#watch = new Watch(clock, (run) => this.#slow.overdue(run));
     const commit = (run: Run, effects: Effects) => this.#commit(run, effects);
     const stop = (error: unknown) => consumer.stop(error);
@@ -105,8 +100,7 @@ export class Runs implements RunOwner {
       wake: () => consumer.wake(),
       stop: (error) => consumer.stop(error),
     });
-    for (const subscription of plan.subscriptions)
-      this.#slots.set(subscription.contract.type, { subscription, running: 0, waiting: [] });
+    for (const subscription of plan.subscriptions) this.#slots.set(subscription.contract.type, new Slot(subscription));
     this.#contextHost = {
       consumer: plan.name,
       service: plan.service,
@@ -129,13 +123,12 @@ export class Runs implements RunOwner {
     return this.#inFlight === 0 && this.#queued === 0 && this.lanes.resting;
   }
   /**
-   * More may be fetched: the handlers at work, and little else, stand in the queue. A queue that stands behind a few
-   * slow handlers must not hold up the other keys: then it may be longer.
+   * More may be fetched: few lanes wait for their turn or for the commit. What stands behind a handler at work, or waits for
+   * a place of its own subscription, must not hold up the other keys: only memory bounds it.
    */
   get hungry(): boolean {
-    if (this.#queued < inFlightMax && this.#queued - this.#watch.size < aheadMax) return true;
-    const stuck = this.lanes.readyCount === 0 && this.#inFlight === this.#watch.size;
-    return stuck && this.#inFlight < fewRuns && this.#queued < queuedMax;
+    const ahead = this.lanes.readyCount + this.#inFlight - this.#watch.size;
+    return ahead < aheadMax && this.#inFlight < inFlightMax && this.#queued < queuedMax && this.memory.room() > 0;
   }
 
   /** Loads the lanes that have entries. */
@@ -151,7 +144,7 @@ export class Runs implements RunOwner {
   }
 
   /** Puts an event into its lane. Its claim covers what passed by before it. */
-  dispatch(partition: PartitionFeed, record: LogRecord): void {
+  dispatch(partition: PartitionFeed, record: LogRecord, bytes: number): void {
     const { subscription } = this.#slots.get(record.type) as Slot;
     const lane = this.lanes.of(`${subscription.keyName}:${record.key}`);
     const claim = {
@@ -166,6 +159,8 @@ export class Runs implements RunOwner {
     partition.claimed = record.offset + 1;
     partition.outstanding.add(run);
     run.partition = partition;
+    run.bytes = bytes;
+    this.memory.take(bytes);
     lane.push(run);
     this.#queued += 1;
     this.lanes.advance(lane);
@@ -222,11 +217,9 @@ export class Runs implements RunOwner {
     for (const slot of this.#slots.values()) this.#offerPlace(slot);
   }
 
-  /** Whoever was offered a free place may have had no use for it any more: then the next one gets it. */
   #offerPlace(slot: Slot): void {
-    if (slot.waiting.length === 0 || slot.running >= slot.subscription.concurrency) return;
-    const next = slot.waiting.shift() as Lane;
-    next.ready = false;
+    const next = slot.offer();
+    if (next === undefined) return;
     this.lanes.enqueue(next);
     this.#consumer.wake();
   }
@@ -253,14 +246,9 @@ export class Runs implements RunOwner {
 
   #startRun(lane: Lane, run: Run): void {
     const slot = this.#slots.get(run.record.type) as Slot;
+    if (!slot.admits(lane)) return;
     const { subscription } = slot;
-    if (slot.running >= subscription.concurrency) {
-      slot.waiting.push(lane);
-      lane.ready = true;
-      return;
-    }
     lane.running = run;
-    slot.running += 1;
     this.#inFlight += 1;
     const generation =
       run.claim.type === "record" || run.claim.type === "lane-entry" ? run.claim.position.generation : 1;
@@ -345,7 +333,10 @@ export class Runs implements RunOwner {
   dropLeft(lane: Lane): void {
     const dropped = lane.drop((run) => run !== lane.running && run.partition?.left === true);
     this.#queued -= dropped.length;
-    for (const run of dropped) run.partition?.outstanding.delete(run);
+    for (const run of dropped) {
+      run.partition?.outstanding.delete(run);
+      this.memory.give(run.bytes);
+    }
     lane.away = lane.head !== undefined && this.#consumer.homeAt(this.#homeOf(lane.key)) === undefined;
     if (lane.away || dropped.length > 0) {
       lane.timer?.();
@@ -416,6 +407,7 @@ export class Runs implements RunOwner {
   #acknowledged(run: Run, outcome: Outcome): void {
     const { lane } = run;
     this.#consumer.progressed();
+    this.memory.give(run.bytes);
     lane.reloads = 0;
     const joined = run.unit.effects.entry?.state === "following";
     if (joined) lane.joining -= 1;
@@ -444,6 +436,8 @@ export class Runs implements RunOwner {
   /** The event has left its partition: it is a lane entry now. */
   #left(run: Run): void {
     run.partition?.outstanding.delete(run);
+    this.memory.give(run.bytes);
+    run.bytes = 0;
     run.lane.shift();
     this.#queued -= 1;
     const position = this.#consumer.homeAt(this.#homeOf(run.lane.key)) as Position;
