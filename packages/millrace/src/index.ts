@@ -50,10 +50,12 @@ export type { Duration } from "./runtime/duration.js";
 export { type Logger, pinoLogger, silentLogger } from "./runtime/logger.js";
 export type { Random } from "./runtime/random.js";
 export { service } from "./service/declare.js";
+export type { Debounce, PerKeyLimits, RateLimit } from "./service/flow.js";
 export type {
   CommandHandler,
   Consumer,
   EventHandler,
+  EventOptions,
   HandlerOptions,
   RetryOptions,
   ScheduleOptions,

@@ -23,6 +23,7 @@ const status: ConsumerStatus = {
   inFlight: 0,
   queued: 0,
   eventsBytes: 0,
+  coalesced: 0,
   progressAt: now,
 };
 const head = {

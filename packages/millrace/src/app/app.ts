@@ -76,6 +76,8 @@ export interface ConsumerStatus {
   readonly queued: number;
   /** Of events that were fetched and are not finished. */
   readonly eventsBytes: number;
+  /** Events that were finished by the run of a newer one, since the start. */
+  readonly coalesced: number;
   /** When something of this consumer was last committed, or it was last seen with nothing to do (ms, app clock). */
   readonly progressAt: number;
 }

@@ -3,7 +3,7 @@ import type { ConsumerStatus } from "./app.js";
 
 /** A consumer as those around the app may see it. */
 export function consumerStatus(consumer: Consumer): ConsumerStatus {
-  const { name, state, failure, partitions, inFlight, queued, eventsBytes, progressAt } = consumer;
+  const { name, state, failure, partitions, inFlight, queued, eventsBytes, coalesced, progressAt } = consumer;
   return {
     consumer: name,
     state: state === "stopped" ? "stopped" : "running",
@@ -12,6 +12,7 @@ export function consumerStatus(consumer: Consumer): ConsumerStatus {
     inFlight,
     queued,
     eventsBytes,
+    coalesced,
     progressAt,
   };
 }

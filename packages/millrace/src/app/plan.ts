@@ -7,6 +7,8 @@ import { Failure } from "../failure/failure.js";
 import type { TopicShape } from "../log/log.js";
 import { durationMs } from "../runtime/duration.js";
 import type { Subscription as Declared, HandlerOptions, ServiceDeclaration } from "../service/service.js";
+import { flowPlan } from "./flow-plan.js";
+import { positive } from "./positive.js";
 
 const commandPartitions = 12;
 /** The source of events in a topic that no service of the app owns. */
@@ -202,6 +204,7 @@ class Planner {
       emits: new Set((options.emits ?? []).map((emitted) => emitted.type)),
       timeoutMs: positive(durationMs(options.timeout ?? "30s", `${where}: timeout`), `${where}: timeout`),
       concurrency: positive(options.concurrency ?? 256, `${where}: concurrency`),
+      flow: flowPlan(options, { where, kind: declaration.kind }),
       skipPoison: onPoison(options, where),
       retry: retryPlan(options, where),
       from: start(options, where),
@@ -230,9 +233,4 @@ function onPoison({ onPoison: choice = "hold" }: HandlerOptions<AnyContract>, wh
 function start({ from }: HandlerOptions<AnyContract>, where: string): "beginning" | "end" | undefined {
   if (from === undefined || from === "beginning" || from === "end") return from;
   throw new Failure("OPTION_INVALID", `${where}: from is "beginning" or "end", not ${JSON.stringify(from)}`);
-}
-
-function positive(value: number, where: string): number {
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new Failure("OPTION_INVALID", `${where} takes a whole number from 1 on, not ${String(value)}`);
 }

@@ -76,6 +76,9 @@ export class Consumer {
   get queued(): number {
     return this.#runs.queued;
   }
+  get coalesced(): number {
+    return this.#runs.coalesced;
+  }
   get eventsBytes(): number {
     return this.#runs.memory.used;
   }
@@ -183,6 +186,7 @@ export class Consumer {
     if (this.state !== "running") return;
     this.#runs.startReady();
     if (this.#runs.hungry) this.#fetcher.next(this.#runs.memory.room());
+    if (!this.#fetcher.atEnd) this.#runs.relieve(() => this.#fetcher.full);
     this.#runs.startReady();
     if (this.resting) {
       this.progressAt = this.#host.clock.now();

@@ -91,6 +91,11 @@ export class Fetcher {
     return this.#home?.partitions[home]?.position;
   }
 
+  /** A partition is not read further until its oldest unfinished event is done. */
+  get full(): boolean {
+    return this.#feeds.some((feed) => feed.partitions.some((partition) => partition?.full === true));
+  }
+
   get atEnd(): boolean {
     return this.#feeds.every((feed) => feed.atEnd && !feed.reading);
   }

@@ -29,6 +29,11 @@ export class Lane {
 
   constructor(readonly key: string) {}
 
+  /** The back of the queue. */
+  get last(): Run | undefined {
+    return this.#last;
+  }
+
   push(run: Run): void {
     if (this.#last === undefined) this.first = run;
     else this.#last.next = run;

@@ -4,6 +4,7 @@ import type { Clock } from "../runtime/clock.js";
 import { type Seed, seedOf } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
 import type { Committer } from "./committer.js";
+import type { FlowPlan } from "./flow.js";
 import type { Handler } from "./handler.js";
 import type { EventMemory } from "./memory.js";
 import type { Routes } from "./outgoing.js";
@@ -28,6 +29,8 @@ export interface Subscription {
   readonly emits: ReadonlySet<string>;
   readonly timeoutMs: number;
   readonly concurrency: number;
+  /** When its runs may start; undefined when nothing but places limits them. */
+  readonly flow: FlowPlan | undefined;
   readonly skipPoison: boolean;
   readonly retry: RetryPlan;
   readonly from: "beginning" | "end" | undefined;

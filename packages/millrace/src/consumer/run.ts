@@ -38,6 +38,13 @@ export class Run implements Pending {
   startedAt = 0;
   /** Its lease was lost: nothing that becomes of it counts any more. */
   gone = false;
+  /** How many older events of its key it stands for, beside its own. */
+  superseded = 0;
+  /** Until when it waits for its key to be quiet, and until when at most; by the monotonic clock (ms), 0 when not known. */
+  quietAt = 0;
+  waitAt = 0;
+  /** Others need its room: it does not wait for its key to be quiet. */
+  hurried = false;
   /** What it counts of the memory for fetched events. */
   bytes = 0;
   /** The partition it was taken from; undefined when it runs from an entry. */
@@ -68,6 +75,11 @@ export class Run implements Pending {
     // A redrive begins at attempt 0: failures before it do not count.
     run.failures = Math.min(attempt, failure?.failures ?? attempt);
     return run;
+  }
+
+  /** Its handler was started at least once. */
+  get begun(): boolean {
+    return this.deadline > 0;
   }
 
   /** True when it runs from a lane entry rather than from its partition. */

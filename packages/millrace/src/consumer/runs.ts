@@ -4,6 +4,7 @@ import { partitionOf } from "../log/murmur2.js";
 import { signal } from "../runtime/signals.js";
 import type { LaneHead } from "../store/store.js";
 import type { Effects, LaneEntry, Outcome, Position } from "../store/unit.js";
+import { supersede, tellCoalesced } from "./coalesce.js";
 import { commandEffects } from "./command-result.js";
 import { type ContextHost, HandlerContext } from "./context.js";
 import { DocumentTypes } from "./document-types.js";
@@ -16,7 +17,8 @@ import type { MemoryShare } from "./memory.js";
 import { type ConsumerHost, type ConsumerPlan, Seeds } from "./plan.js";
 import { receive } from "./received.js";
 import { Run, type RunOwner } from "./run.js";
-import { Slot } from "./slot.js";
+import type { Slot } from "./slot.js";
+import { Slots } from "./slots.js";
 import { SlowHandlers } from "./slow-handlers.js";
 import { Watch } from "./watch.js";
 
@@ -49,11 +51,13 @@ export class Runs implements RunOwner {
   readonly #host: ConsumerHost;
   readonly #consumer: RunsHost;
   readonly #contextHost: ContextHost;
-  readonly #slots = new Map<string, Slot>();
+  readonly #slots: Slots;
   readonly #watch: Watch;
   readonly #failures: FailedRuns;
   readonly #slow: SlowHandlers;
   readonly memory: MemoryShare;
+  /** Events that were finished by the run of a newer one. */
+  coalesced = 0;
   #inFlight = 0;
   #queued = 0;
   #ended: () => void = () => {};
@@ -100,7 +104,7 @@ export class Runs implements RunOwner {
       wake: () => consumer.wake(),
       stop: (error) => consumer.stop(error),
     });
-    for (const subscription of plan.subscriptions) this.#slots.set(subscription.contract.type, new Slot(subscription));
+    this.#slots = new Slots(plan.subscriptions, { clock, lanes: this.lanes, wake: () => consumer.wake() });
     this.#contextHost = {
       consumer: plan.name,
       service: plan.service,
@@ -131,6 +135,13 @@ export class Runs implements RunOwner {
     return ahead < aheadMax && this.#inFlight < inFlightMax && this.#queued < queuedMax && this.memory.room() > 0;
   }
 
+  /** Lanes that wait for their time make room, when that is why nothing more can be fetched. */
+  relieve(full: () => boolean): void {
+    if (!this.#slots.timed) return;
+    const pressed = this.#queued >= queuedMax || this.memory.room() === 0;
+    if (pressed || full()) this.#slots.relieve(pressed);
+  }
+
   /** Loads the lanes that have entries. */
   async open(): Promise<void> {
     for (const head of await this.#host.engine.store.readLaneHeads(this.#plan.name)) {
@@ -140,13 +151,19 @@ export class Runs implements RunOwner {
   }
 
   hears(type: string): boolean {
-    return this.#slots.has(type);
+    return this.#slots.of(type) !== undefined;
   }
 
   /** Puts an event into its lane. Its claim covers what passed by before it. */
   dispatch(partition: PartitionFeed, record: LogRecord, bytes: number): void {
-    const { subscription } = this.#slots.get(record.type) as Slot;
+    const { subscription } = this.#slots.of(record.type) as Slot;
+    this.memory.take(bytes);
     const lane = this.lanes.of(`${subscription.keyName}:${record.key}`);
+    if (subscription.flow?.coalesces === true) {
+      const bytesBefore = supersede(lane, record, { partition, subscription, bytes });
+      this.memory.give(Math.max(0, bytesBefore));
+      if (bytesBefore >= 0) return;
+    }
     const claim = {
       type: "record" as const,
       position: partition.position,
@@ -160,7 +177,6 @@ export class Runs implements RunOwner {
     partition.outstanding.add(run);
     run.partition = partition;
     run.bytes = bytes;
-    this.memory.take(bytes);
     lane.push(run);
     this.#queued += 1;
     this.lanes.advance(lane);
@@ -183,13 +199,14 @@ export class Runs implements RunOwner {
       cancel();
     }
     this.#watch.close();
+    this.#slots.close();
     this.lanes.close();
   }
 
   #join(run: Run): void {
     this.#queued -= 1;
     if (run.partition?.left === true) {
-      run.partition.outstanding.delete(run);
+      this.#forget(run);
       run.lane.joining -= 1;
       return;
     }
@@ -214,21 +231,14 @@ export class Runs implements RunOwner {
       if (lane.head !== undefined) this.#startEntry(lane, lane.head);
       else if (lane.joining === 0 && lane.first !== undefined) this.#startRun(lane, lane.first);
     }
-    for (const slot of this.#slots.values()) this.#offerPlace(slot);
-  }
-
-  #offerPlace(slot: Slot): void {
-    const next = slot.offer();
-    if (next === undefined) return;
-    this.lanes.enqueue(next);
-    this.#consumer.wake();
+    this.#slots.offer();
   }
 
   #startEntry(lane: Lane, head: LaneHead): void {
     const answer = this.#host.engine.store.readEntry(head.entry);
     const start = (entry: LaneEntry | undefined) => {
       if (entry === undefined || entry.state === "dead") return void this.lanes.refresh(lane);
-      const slot = this.#slots.get(entry.record.type);
+      const slot = this.#slots.of(entry.record.type);
       if (slot === undefined) {
         this.#host.logger.warn(
           { consumer: this.#plan.name, entry: entry.entry, type: entry.record.type },
@@ -245,8 +255,8 @@ export class Runs implements RunOwner {
   }
 
   #startRun(lane: Lane, run: Run): void {
-    const slot = this.#slots.get(run.record.type) as Slot;
-    if (!slot.admits(lane)) return;
+    const slot = this.#slots.of(run.record.type) as Slot;
+    if (!slot.admits(lane, run)) return;
     const { subscription } = slot;
     lane.running = run;
     this.#inFlight += 1;
@@ -270,9 +280,7 @@ export class Runs implements RunOwner {
     run.context = undefined;
     this.#watch.delete(run);
     if (this.#watch.size === 0) this.#ended();
-    const slot = this.#slots.get(run.record.type) as Slot;
-    slot.running -= 1;
-    this.#offerPlace(slot);
+    this.#slots.ended(this.#slots.of(run.record.type) as Slot);
     run.reads = context.reads;
     if (run.moving) run.afterMove = () => this.#finish(run, context, value, error, failed);
     else this.#finish(run, context, value, error, failed);
@@ -333,16 +341,20 @@ export class Runs implements RunOwner {
   dropLeft(lane: Lane): void {
     const dropped = lane.drop((run) => run !== lane.running && run.partition?.left === true);
     this.#queued -= dropped.length;
-    for (const run of dropped) {
-      run.partition?.outstanding.delete(run);
-      this.memory.give(run.bytes);
-    }
+    for (const run of dropped) this.#forget(run);
     lane.away = lane.head !== undefined && this.#consumer.homeAt(this.#homeOf(lane.key)) === undefined;
     if (lane.away || dropped.length > 0) {
       lane.timer?.();
       lane.timer = undefined;
     }
     this.lanes.advance(lane);
+  }
+
+  /** Its event is not one of those that were fetched and are unfinished any more. */
+  #forget(run: Run): void {
+    run.partition?.outstanding.delete(run);
+    this.memory.give(run.bytes);
+    run.bytes = 0;
   }
 
   /** Gives up a run whose lease is gone: what it does now cannot be committed. */
@@ -352,15 +364,14 @@ export class Runs implements RunOwner {
     if (context !== undefined) {
       this.#watch.delete(run);
       run.context = undefined;
-      const slot = this.#slots.get(run.record.type) as Slot;
-      slot.running -= 1;
-      this.#offerPlace(slot);
+      this.#slots.ended(this.#slots.of(run.record.type) as Slot);
       const reason = new Failure("FENCED", `${this.#plan.name}: another process has taken this event's partition over`);
       context.abort(reason);
       context.close();
     }
     if (run.partition !== undefined) run.partition.left = true;
     this.#release(run);
+    this.#forget(run);
     this.dropLeft(lane);
   }
 
@@ -407,18 +418,19 @@ export class Runs implements RunOwner {
   #acknowledged(run: Run, outcome: Outcome): void {
     const { lane } = run;
     this.#consumer.progressed();
-    this.memory.give(run.bytes);
+    this.#forget(run);
     lane.reloads = 0;
     const joined = run.unit.effects.entry?.state === "following";
     if (joined) lane.joining -= 1;
     else this.#release(run);
     if (run.claim.type === "record") {
-      run.partition?.outstanding.delete(run);
       if (!joined) {
         lane.shift();
         this.#queued -= 1;
       }
     }
+    this.coalesced += run.superseded;
+    if (run.superseded > 0) tellCoalesced(this.#plan.name, run);
     if (handledSignal.active)
       handledSignal.publish({
         consumer: this.#plan.name,
@@ -435,9 +447,7 @@ export class Runs implements RunOwner {
 
   /** The event has left its partition: it is a lane entry now. */
   #left(run: Run): void {
-    run.partition?.outstanding.delete(run);
-    this.memory.give(run.bytes);
-    run.bytes = 0;
+    this.#forget(run);
     run.lane.shift();
     this.#queued -= 1;
     const position = this.#consumer.homeAt(this.#homeOf(run.lane.key)) as Position;

@@ -4,7 +4,7 @@ import { checkKebabName } from "../contract/names.js";
 import { Failure } from "../failure/failure.js";
 import type {
   ConsumerDeclaration,
-  HandlerOptions,
+  EventOptions,
   ScheduleOptions,
   Service,
   ServiceDeclaration,
@@ -42,7 +42,7 @@ export function serviceDeclaration(of: Service): ServiceDeclaration {
 
 type OnArgs = readonly [
   contract: AnyContract,
-  optionsOrHandler: HandlerOptions<AnyContract> | Handler,
+  optionsOrHandler: EventOptions<AnyContract> | Handler,
   handler?: Handler,
 ];
 

@@ -1,6 +1,7 @@
 import type { Context, Handler, Refusal } from "../consumer/handler.js";
 import type { AnyContract, AnyEvent, Contract, EventName, Message, ReceivedOf, Topic } from "../contract/contract.js";
 import type { Duration } from "../runtime/duration.js";
+import type { Debounce, PerKeyLimits, RateLimit } from "./flow.js";
 
 type NameOf<C> = C extends Contract<infer Type, infer _Data> ? Type : never;
 
@@ -28,6 +29,21 @@ export interface HandlerOptions<Emits extends AnyContract> {
   readonly retry?: RetryOptions;
   /** Where a new consumer starts. Needed when the topic already holds records. */
   readonly from?: "beginning" | "end";
+  /** How often the handler may start, over all keys. What has to wait stays in order and in the log. */
+  readonly rateLimit?: RateLimit;
+  /** How often it may start for one key; other keys go on. */
+  readonly perKey?: PerKeyLimits;
+}
+
+/** How a handler of events is run. */
+export interface EventOptions<Emits extends AnyContract> extends HandlerOptions<Emits> {
+  /**
+   * Of a key's waiting events only the newest is handled (default false). Those it supersedes are finished in its commit,
+   * and counted. Not superseded are events whose handler has begun, and those with an event of another type behind them.
+   */
+  readonly coalesce?: boolean;
+  /** Waits until a key is quiet, then handles its newest event as `coalesce` does. */
+  readonly debounce?: Debounce;
 }
 
 /** Turns an event into effects. It may await anything, and may run more than once: its effects are committed once. */
@@ -50,7 +66,7 @@ export interface Consumer {
   on<E extends AnyEvent>(event: E, handler: EventHandler<E, never>): this;
   on<E extends AnyEvent, Emits extends AnyContract = never>(
     event: E,
-    options: HandlerOptions<Emits>,
+    options: EventOptions<Emits>,
     handler: EventHandler<E, NameOf<Emits>>,
   ): this;
 }
@@ -88,7 +104,7 @@ export interface Service extends Consumer {
 /** One subscription, as declared. */
 export interface Subscription {
   readonly contract: AnyContract;
-  readonly options: HandlerOptions<AnyContract>;
+  readonly options: EventOptions<AnyContract>;
   readonly handler: Handler;
 }
 
