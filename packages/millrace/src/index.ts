@@ -54,6 +54,7 @@ export type { Debounce, PerKeyLimits, RateLimit } from "./service/flow.js";
 export type {
   CommandHandler,
   Consumer,
+  ConsumerOptions,
   EventHandler,
   EventOptions,
   HandlerOptions,

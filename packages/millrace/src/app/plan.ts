@@ -6,7 +6,12 @@ import { topicDeclaration } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
 import type { TopicShape } from "../log/log.js";
 import { durationMs } from "../runtime/duration.js";
-import type { Subscription as Declared, HandlerOptions, ServiceDeclaration } from "../service/service.js";
+import type {
+  ConsumerOptions,
+  Subscription as Declared,
+  HandlerOptions,
+  ServiceDeclaration,
+} from "../service/service.js";
 import { flowPlan } from "./flow-plan.js";
 import { positive } from "./positive.js";
 
@@ -179,6 +184,7 @@ class Planner {
         return {
           name,
           service: service.name,
+          concurrency: placesOf(consumer.options, name),
           subscriptions: declared.map((one) => this.#subscription(one, name, service.name)),
         };
       })
@@ -204,6 +210,7 @@ class Planner {
       emits: new Set((options.emits ?? []).map((emitted) => emitted.type)),
       timeoutMs: positive(durationMs(options.timeout ?? "30s", `${where}: timeout`), `${where}: timeout`),
       concurrency: positive(options.concurrency ?? 256, `${where}: concurrency`),
+      priority: priorityOf(options, where),
       flow: flowPlan(options, { where, kind: declaration.kind }),
       skipPoison: onPoison(options, where),
       retry: retryPlan(options, where),
@@ -228,6 +235,15 @@ function retryPlan({ retry = {} }: HandlerOptions<AnyContract>, where: string) {
 function onPoison({ onPoison: choice = "hold" }: HandlerOptions<AnyContract>, where: string): boolean {
   if (choice === "hold" || choice === "skip") return choice === "skip";
   throw new Failure("OPTION_INVALID", `${where}: onPoison is "hold" or "skip", not ${JSON.stringify(choice)}`);
+}
+
+function priorityOf({ priority = 0 }: HandlerOptions<AnyContract>, where: string): number {
+  if (Number.isSafeInteger(priority)) return priority;
+  throw new Failure("OPTION_INVALID", `${where}: priority takes a whole number, higher first, not ${String(priority)}`);
+}
+
+function placesOf({ concurrency }: ConsumerOptions, where: string): number {
+  return concurrency === undefined ? Number.POSITIVE_INFINITY : positive(concurrency, `${where}: concurrency`);
 }
 
 function start({ from }: HandlerOptions<AnyContract>, where: string): "beginning" | "end" | undefined {

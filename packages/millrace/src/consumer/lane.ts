@@ -26,6 +26,8 @@ export class Lane {
   away = false;
   /** True while the lane stands in a queue for a free place. */
   ready = false;
+  /** Its place in the order in which lanes came to that queue. */
+  readySince = 0;
 
   constructor(readonly key: string) {}
 

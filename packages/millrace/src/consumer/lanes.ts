@@ -1,6 +1,7 @@
 import type { Clock } from "../runtime/clock.js";
 import type { LaneHead, Store } from "../store/store.js";
 import { Lane } from "./lane.js";
+import { ReadyQueue } from "./ready-queue.js";
 import type { Run } from "./run.js";
 import { lookMs } from "./timers.js";
 
@@ -21,7 +22,7 @@ export interface LanesHost {
 export class Lanes {
   readonly #host: LanesHost;
   readonly #lanes = new Map<string, Lane>();
-  #ready: Lane[] = [];
+  #ready = new ReadyQueue();
 
   constructor(host: LanesHost) {
     this.#host = host;
@@ -47,12 +48,11 @@ export class Lanes {
     return this.#ready.length;
   }
 
-  /** The lanes whose turn it is. */
-  takeReady(): readonly Lane[] {
-    if (this.#ready.length === 0) return none;
-    const ready = this.#ready;
-    this.#ready = [];
-    return ready;
+  /** The lane whose turn it is. */
+  next(): Lane | undefined {
+    const lane = this.#ready.shift();
+    if (lane !== undefined) lane.ready = false;
+    return lane;
   }
 
   /** Decides what a lane does next: wait, join its entries, run, or be forgotten. */
@@ -68,11 +68,6 @@ export class Lanes {
   enqueue(lane: Lane): void {
     if (lane.ready) return;
     lane.ready = true;
-    this.#ready.push(lane);
-  }
-
-  /** No place is free: the lane keeps its turn. */
-  putBack(lane: Lane): void {
     this.#ready.push(lane);
   }
 
@@ -151,12 +146,10 @@ export class Lanes {
   clear(): void {
     for (const lane of this.#lanes.values()) lane.forget();
     this.#lanes.clear();
-    this.#ready = [];
+    this.#ready = new ReadyQueue();
   }
 
   close(): void {
     for (const lane of this.#lanes.values()) lane.timer?.();
   }
 }
-
-const none: readonly Lane[] = [];

@@ -29,6 +29,8 @@ export interface Subscription {
   readonly emits: ReadonlySet<string>;
   readonly timeoutMs: number;
   readonly concurrency: number;
+  /** Who is first when the consumer's places are scarce: the highest. */
+  readonly priority: number;
   /** When its runs may start; undefined when nothing but places limits them. */
   readonly flow: FlowPlan | undefined;
   readonly skipPoison: boolean;
@@ -40,6 +42,8 @@ export interface Subscription {
 export interface ConsumerPlan {
   readonly name: string;
   readonly service: string;
+  /** Most handlers at work at one time, of all subscriptions. */
+  readonly concurrency: number;
   readonly subscriptions: readonly Subscription[];
 }
 

@@ -25,7 +25,7 @@ import { Watch } from "./watch.js";
 const inFlightMax = 1000;
 const queuedMax = 10_000;
 /** Events fetched ahead of those whose handlers are at work: one batch fills a group, more only feeds the collector. */
-const aheadMax = 256;
+const aheadUsual = 256;
 
 const handledSignal = signal("handled");
 
@@ -58,6 +58,7 @@ export class Runs implements RunOwner {
   readonly memory: MemoryShare;
   /** Events that were finished by the run of a newer one. */
   coalesced = 0;
+  readonly #aheadMax: number;
   #inFlight = 0;
   #queued = 0;
   #ended: () => void = () => {};
@@ -69,6 +70,8 @@ export class Runs implements RunOwner {
     this.#plan = plan;
     this.#host = host;
     this.memory = host.memory.share(() => consumer.wake());
+    // Priorities choose among what was fetched.
+    this.#aheadMax = plan.subscriptions.some((one) => one.priority !== 0) ? queuedMax : aheadUsual;
     this.#watch = new Watch(clock, (run) => this.#slow.overdue(run));
     const commit = (run: Run, effects: Effects) => this.#commit(run, effects);
     const stop = (error: unknown) => consumer.stop(error);
@@ -120,6 +123,10 @@ export class Runs implements RunOwner {
   get inFlight(): number {
     return this.#inFlight;
   }
+  /** A place is free for another handler. */
+  get #free(): boolean {
+    return this.#inFlight < inFlightMax && this.#watch.size < this.#plan.concurrency;
+  }
   get queued(): number {
     return this.#queued;
   }
@@ -132,7 +139,7 @@ export class Runs implements RunOwner {
    */
   get hungry(): boolean {
     const ahead = this.lanes.readyCount + this.#inFlight - this.#watch.size;
-    return ahead < aheadMax && this.#inFlight < inFlightMax && this.#queued < queuedMax && this.memory.room() > 0;
+    return ahead < this.#aheadMax && this.#inFlight < inFlightMax && this.#queued < queuedMax && this.memory.room() > 0;
   }
 
   /** Lanes that wait for their time make room, when that is why nothing more can be fetched. */
@@ -220,12 +227,9 @@ export class Runs implements RunOwner {
 
   /** Starts the lanes whose turn it is, as far as there are places. */
   startReady(): void {
-    for (const lane of this.lanes.takeReady()) {
-      if (this.#inFlight >= inFlightMax) {
-        this.lanes.putBack(lane);
-        continue;
-      }
-      lane.ready = false;
+    // Those that get their turn meanwhile are the next round's.
+    for (let left = this.lanes.readyCount; left > 0 && this.#free; left -= 1) {
+      const lane = this.lanes.next() as Lane;
       if (lane.running !== undefined || lane.timer !== undefined) continue;
       if (lane.first?.partition?.left === true) this.dropLeft(lane);
       if (lane.head !== undefined) this.#startEntry(lane, lane.head);
@@ -281,6 +285,7 @@ export class Runs implements RunOwner {
     this.#watch.delete(run);
     if (this.#watch.size === 0) this.#ended();
     this.#slots.ended(this.#slots.of(run.record.type) as Slot);
+    if (this.lanes.readyCount > 0) this.#consumer.wake();
     run.reads = context.reads;
     if (run.moving) run.afterMove = () => this.#finish(run, context, value, error, failed);
     else this.#finish(run, context, value, error, failed);

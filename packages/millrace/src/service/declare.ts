@@ -4,6 +4,7 @@ import { checkKebabName } from "../contract/names.js";
 import { Failure } from "../failure/failure.js";
 import type {
   ConsumerDeclaration,
+  ConsumerOptions,
   EventOptions,
   ScheduleOptions,
   Service,
@@ -16,6 +17,7 @@ const declared = Symbol("millrace service");
 /**
  * Declares a service: a named owner of handlers and of its own state. Nothing runs before the app starts.
  *
+ * @param options of its own consumer
  * @throws {Failure} OPTION_INVALID when a name is wrong, or a second handler takes an event this consumer has.
  * @example
  * ```ts
@@ -27,9 +29,9 @@ const declared = Symbol("millrace service");
  * export const greeter = service("greeter").on(visitors.arrived, (event, ctx) => ctx.log.info({}, `hello ${event.key}`));
  * ```
  */
-export function service(name: string): Service {
+export function service(name: string, options: ConsumerOptions = {}): Service {
   checkKebabName(name, "a service");
-  return new ServiceBuilder(name) as unknown as Service;
+  return new ServiceBuilder(name, options) as unknown as Service;
 }
 
 /** What a service declared. */
@@ -78,6 +80,9 @@ class ConsumerBuilder {
   }
 }
 
+type Build = (consumer: ConsumerBuilder) => unknown;
+type ConsumerArgs = readonly [build: Build] | readonly [options: ConsumerOptions, build: Build];
+
 class ServiceBuilder {
   readonly #own: ConsumerBuilder;
   readonly #consumers: ConsumerDeclaration[] = [];
@@ -86,14 +91,23 @@ class ServiceBuilder {
   readonly #migrations: { readonly name: string; readonly sql: string }[] = [];
   readonly #owned: Topic<Readonly<Record<string, AnyEvent>>>[] = [];
 
-  constructor(readonly name: string) {
+  readonly #options: ConsumerOptions;
+
+  constructor(
+    readonly name: string,
+    options: ConsumerOptions,
+  ) {
+    this.#options = options;
     this.#own = new ConsumerBuilder(name);
   }
 
   get [declared](): ServiceDeclaration {
     return {
       name: this.name,
-      consumers: [{ name: undefined, subscriptions: this.#own.subscriptions }, ...this.#consumers],
+      consumers: [
+        { name: undefined, options: this.#options, subscriptions: this.#own.subscriptions },
+        ...this.#consumers,
+      ],
       commands: this.#commands,
       schedules: this.#schedules,
       migrations: this.#migrations,
@@ -122,13 +136,14 @@ class ServiceBuilder {
     return this;
   }
 
-  consumer(name: string, build: (consumer: ConsumerBuilder) => unknown): this {
+  consumer(name: string, ...args: ConsumerArgs): this {
+    const [options, build] = args.length === 1 ? [{}, args[0]] : args;
     checkKebabName(name, `a consumer of ${this.name}`);
     if (this.#consumers.some((other) => other.name === name))
       throw new Failure("OPTION_INVALID", `${this.name} already has a consumer ${name}; give this one another name`);
     const builder = new ConsumerBuilder(`${this.name}.${name}`);
     build(builder);
-    this.#consumers.push({ name, subscriptions: builder.subscriptions });
+    this.#consumers.push({ name, options, subscriptions: builder.subscriptions });
     return this;
   }
 

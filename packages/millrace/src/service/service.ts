@@ -29,6 +29,11 @@ export interface HandlerOptions<Emits extends AnyContract> {
   readonly retry?: RetryOptions;
   /** Where a new consumer starts. Needed when the topic already holds records. */
   readonly from?: "beginning" | "end";
+  /**
+   * Who is first when the places of the consumer are scarce: a whole number, higher first (default 0). Every eighth place goes
+   * to the event that has waited longest. Nothing overtakes within a key.
+   */
+  readonly priority?: number;
   /** How often the handler may start, over all keys. What has to wait stays in order and in the log. */
   readonly rateLimit?: RateLimit;
   /** How often it may start for one key; other keys go on. */
@@ -60,6 +65,12 @@ export type CommandHandler<C extends AnyContract, Emits extends string> = (
   command: ReceivedOf<C>,
   ctx: Context<Emits>,
 ) => void | Refusal | Promise<void | Refusal>;
+
+/** How a consumer as a whole is run. */
+export interface ConsumerOptions {
+  /** Most handlers at work at one time in a process, of all its subscriptions (default: what each of them says). */
+  readonly concurrency?: number;
+}
 
 /** A consumer of its own: positions, lanes and failures apart from the service's other handlers. */
 export interface Consumer {
@@ -93,6 +104,7 @@ export interface Service extends Consumer {
   ): this;
   /** Another consumer of this service, named `service.name`. */
   consumer(name: string, build: (consumer: Consumer) => unknown): this;
+  consumer(name: string, options: ConsumerOptions, build: (consumer: Consumer) => unknown): this;
   /** Publishes or sends what `make` returns at each tick, once per tick, never early, also after a restart. */
   schedule(name: string, options: ScheduleOptions, make: (tick: Date) => Message<string, unknown>): this;
   /** SQL for read models, run once each, in order, before the service starts. */
@@ -111,6 +123,7 @@ export interface Subscription {
 export interface ConsumerDeclaration {
   /** Undefined for the service's own consumer. */
   readonly name: string | undefined;
+  readonly options: ConsumerOptions;
   readonly subscriptions: readonly Subscription[];
 }
 
