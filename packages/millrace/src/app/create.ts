@@ -1,7 +1,6 @@
 import { Committer } from "../consumer/committer.js";
 import { Consumer } from "../consumer/consumer.js";
 import type { SqlInput } from "../consumer/handler.js";
-import { EventMemory } from "../consumer/memory.js";
 import type { ConsumerHost } from "../consumer/plan.js";
 import { Schedule } from "../consumer/schedules.js";
 import { sqlQuery } from "../consumer/statement.js";
@@ -30,7 +29,7 @@ import type {
   SendOptions,
 } from "./app.js";
 import { consumerStatus } from "./consumer-status.js";
-import { eventsBytesMax } from "./memory.js";
+import { eventMemory } from "./memory.js";
 import { type AppPlan, planApp } from "./plan.js";
 import { Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
@@ -62,7 +61,6 @@ class RunningApp implements App {
   readonly #random: Random;
   readonly #logger: Logger;
   readonly #drainMs: number;
-  readonly #eventsBytesMax: number;
   #parts: Parts | undefined;
   #stopping: Promise<void> | undefined;
   #close: () => void = () => {};
@@ -81,7 +79,6 @@ class RunningApp implements App {
     this.#random = options.random ?? systemRandom;
     this.#logger = options.logger ?? pinoLogger();
     this.#drainMs = durationMs(options.drain ?? "10s", "drain");
-    this.#eventsBytesMax = eventsBytesMax(options.memory);
     this.closed = new Promise((resolve) => {
       this.#close = resolve;
     });
@@ -179,7 +176,7 @@ class RunningApp implements App {
       logger: this.#logger,
       routes: this.#plan.routes,
       jitter: () => this.#random.next(),
-      memory: new EventMemory(this.#eventsBytesMax, this.#plan.consumers.length),
+      memory: eventMemory(this.#options.memory, this.#plan.consumers.length),
     };
     const consumers = this.#plan.consumers.map((plan) => new Consumer(plan, host));
     const timers = new Timers(host);

@@ -1,3 +1,4 @@
+import { EventMemory } from "../consumer/memory.js";
 import { Failure } from "../failure/failure.js";
 
 /** Bounds of what an app keeps in memory. */
@@ -12,12 +13,13 @@ export interface MemoryOptions {
 }
 
 /**
- * The bound of fetched, unfinished events.
+ * The memory for fetched, unfinished events, over all consumers.
  *
  * @throws {Failure} OPTION_INVALID when it is not a number of bytes.
  */
-export function eventsBytesMax({ eventsBytesMax: bytes = 64 * 1024 * 1024 }: MemoryOptions = {}): number {
-  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+export function eventMemory(options: MemoryOptions | undefined, consumers: number): EventMemory {
+  const bytes = options?.eventsBytesMax ?? 64 * 1024 * 1024;
+  if (Number.isSafeInteger(bytes) && bytes > 0) return new EventMemory(bytes, consumers);
   throw new Failure(
     "OPTION_INVALID",
     `memory.eventsBytesMax takes a whole number of bytes from 1 on, not ${String(bytes)}; leave it out for 64 MiB`,

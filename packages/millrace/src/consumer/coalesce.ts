@@ -3,6 +3,7 @@ import { signal } from "../runtime/signals.js";
 import type { Range } from "../store/unit.js";
 import type { PartitionFeed } from "./feed.js";
 import type { Lane } from "./lane.js";
+import type { MemoryShare } from "./memory.js";
 import type { Subscription } from "./plan.js";
 import type { Run } from "./run.js";
 
@@ -13,20 +14,21 @@ export interface Arrival {
   readonly partition: PartitionFeed;
   readonly subscription: Subscription;
   readonly bytes: number;
+  readonly memory: MemoryShare;
 }
 
 /**
  * Lets the lane's newest waiting run take `record` instead of the event it has, which is superseded: the claim of the run
- * covers both, so that they are finished in one commit or not at all. Returns the bytes of the superseded event.
+ * covers both, so that they are finished in one commit or not at all.
  *
- * Negative when nothing waits that may be superseded: the newest has begun, so that its failures stay its own; it is of
+ * False when nothing waits that may be superseded: the newest has begun, so that its failures stay its own; it is of
  * another type, which has to be handled in its place; or it came from another partition.
  */
-export function supersede(lane: Lane, record: LogRecord, { partition, subscription, bytes }: Arrival): number {
+export function supersede(lane: Lane, record: LogRecord, { partition, subscription, bytes, memory }: Arrival): boolean {
   const run = lane.last;
-  if (run === undefined || run.begun || run.subscription !== subscription) return -1;
+  if (run === undefined || run.begun || run.subscription !== subscription) return false;
   const { claim } = run;
-  if (run.partition !== partition || claim.type !== "record") return -1;
+  if (run.partition !== partition || claim.type !== "record") return false;
   const covers = claim.covers === undefined ? [] : (claim.covers as Range[]);
   const last = covers.at(-1);
   // Events of one key often stand side by side: then their ranges are one.
@@ -38,9 +40,9 @@ export function supersede(lane: Lane, record: LogRecord, { partition, subscripti
   run.quietAt = 0;
   partition.claimed = record.offset + 1;
   partition.dispatched += 1;
-  const before = run.bytes;
+  memory.give(run.bytes);
   run.bytes = bytes;
-  return before;
+  return true;
 }
 
 /** Tells who listens that a run has finished older events with its own. */

@@ -24,8 +24,6 @@ import { Watch } from "./watch.js";
 
 const inFlightMax = 1000;
 const queuedMax = 10_000;
-/** Events fetched ahead of those whose handlers are at work: one batch fills a group, more only feeds the collector. */
-const aheadUsual = 256;
 
 const handledSignal = signal("handled");
 
@@ -58,7 +56,6 @@ export class Runs implements RunOwner {
   readonly memory: MemoryShare;
   /** Events that were finished by the run of a newer one. */
   coalesced = 0;
-  readonly #aheadMax: number;
   #inFlight = 0;
   #queued = 0;
   #ended: () => void = () => {};
@@ -70,8 +67,6 @@ export class Runs implements RunOwner {
     this.#plan = plan;
     this.#host = host;
     this.memory = host.memory.share(() => consumer.wake());
-    // Priorities choose among what was fetched.
-    this.#aheadMax = plan.subscriptions.some((one) => one.priority !== 0) ? queuedMax : aheadUsual;
     this.#watch = new Watch(clock, (run) => this.#slow.overdue(run));
     const commit = (run: Run, effects: Effects) => this.#commit(run, effects);
     const stop = (error: unknown) => consumer.stop(error);
@@ -123,10 +118,6 @@ export class Runs implements RunOwner {
   get inFlight(): number {
     return this.#inFlight;
   }
-  /** A place is free for another handler. */
-  get #free(): boolean {
-    return this.#inFlight < inFlightMax && this.#watch.size < this.#plan.concurrency;
-  }
   get queued(): number {
     return this.#queued;
   }
@@ -139,14 +130,14 @@ export class Runs implements RunOwner {
    */
   get hungry(): boolean {
     const ahead = this.lanes.readyCount + this.#inFlight - this.#watch.size;
-    return ahead < this.#aheadMax && this.#inFlight < inFlightMax && this.#queued < queuedMax && this.memory.room() > 0;
+    return (
+      ahead < this.#slots.aheadMax && this.#inFlight < inFlightMax && this.#queued < queuedMax && this.memory.room() > 0
+    );
   }
 
   /** Lanes that wait for their time make room, when that is why nothing more can be fetched. */
   relieve(full: () => boolean): void {
-    if (!this.#slots.timed) return;
-    const pressed = this.#queued >= queuedMax || this.memory.room() === 0;
-    if (pressed || full()) this.#slots.relieve(pressed);
+    if (this.#slots.timed) this.#slots.relieve(this.#queued >= queuedMax || this.memory.room() === 0, full);
   }
 
   /** Loads the lanes that have entries. */
@@ -166,11 +157,8 @@ export class Runs implements RunOwner {
     const { subscription } = this.#slots.of(record.type) as Slot;
     this.memory.take(bytes);
     const lane = this.lanes.of(`${subscription.keyName}:${record.key}`);
-    if (subscription.flow?.coalesces === true) {
-      const bytesBefore = supersede(lane, record, { partition, subscription, bytes });
-      this.memory.give(Math.max(0, bytesBefore));
-      if (bytesBefore >= 0) return;
-    }
+    const { memory } = this;
+    if (subscription.flow?.coalesces && supersede(lane, record, { partition, subscription, bytes, memory })) return;
     const claim = {
       type: "record" as const,
       position: partition.position,
@@ -228,7 +216,8 @@ export class Runs implements RunOwner {
   /** Starts the lanes whose turn it is, as far as there are places. */
   startReady(): void {
     // Those that get their turn meanwhile are the next round's.
-    for (let left = this.lanes.readyCount; left > 0 && this.#free; left -= 1) {
+    for (let left = this.lanes.readyCount; left > 0; left -= 1) {
+      if (this.#inFlight >= inFlightMax || this.#watch.size >= this.#plan.concurrency) break;
       const lane = this.lanes.next() as Lane;
       if (lane.running !== undefined || lane.timer !== undefined) continue;
       if (lane.first?.partition?.left === true) this.dropLeft(lane);
