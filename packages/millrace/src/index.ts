@@ -11,6 +11,7 @@ export type {
   Running,
   SendOptions,
 } from "./app/app.js";
+export type { MemoryOptions } from "./app/memory.js";
 export type { Context, Documents, Refusal, SqlEffect, SqlInput } from "./consumer/handler.js";
 export type {
   AnyContract,
@@ -51,10 +52,13 @@ export type { Duration } from "./runtime/duration.js";
 export { type Logger, pinoLogger, silentLogger } from "./runtime/logger.js";
 export type { Random } from "./runtime/random.js";
 export { service } from "./service/declare.js";
+export type { Debounce, PerKeyLimits, RateLimit } from "./service/flow.js";
 export type {
   CommandHandler,
   Consumer,
+  ConsumerOptions,
   EventHandler,
+  EventOptions,
   HandlerOptions,
   IsolatedOptions,
   RetryOptions,

@@ -160,7 +160,7 @@ describe("many dead letters", () => {
     await app.start();
     admin = remoteAdmin((await readAddress(dir)) as AdminAddress, { timeoutMs: 60_000 });
     await app.publish(
-      Array.from({ length: 600 }, (_, index) => orders.placed({ orderId: `o-${index}`, pence: price.dead })),
+      Array.from({ length: 600 }, (_, index) => orders.placed({ orderId: `o-${index}`, pence: price.rejected })),
     );
     await app.settled();
     expect(await admin.redrive({ ...by, all: true })).toMatchObject({ matched: 600, changed: 600, unchanged: [] });

@@ -22,6 +22,8 @@ const status: ConsumerStatus = {
   partitions: 1,
   inFlight: 0,
   queued: 0,
+  eventsBytes: 0,
+  coalesced: 0,
   progressAt: now,
 };
 const head = {

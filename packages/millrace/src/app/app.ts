@@ -9,6 +9,7 @@ import type { Logger } from "../runtime/logger.js";
 import type { Random } from "../runtime/random.js";
 import type { Service, ServiceDeclaration } from "../service/service.js";
 import type { Operation } from "../store/unit.js";
+import type { MemoryOptions } from "./memory.js";
 
 /** What an app is made of. Only `services` is needed. */
 export interface AppOptions {
@@ -25,6 +26,8 @@ export interface AppOptions {
    * With a `clock` of your own, only when given.
    */
   readonly loopDelayMax?: Duration | false;
+  /** How much of the log may be in memory, waiting for handlers. */
+  readonly memory?: MemoryOptions;
   /** Stop on SIGTERM and SIGINT (default true). */
   readonly signals?: boolean;
 }
@@ -101,6 +104,10 @@ export interface ConsumerStatus {
   };
   readonly inFlight: number;
   readonly queued: number;
+  /** Of events that were fetched and are not finished. */
+  readonly eventsBytes: number;
+  /** Events that were finished by the run of a newer one, since the start. */
+  readonly coalesced: number;
   /** When something of this consumer was last committed, or it was last seen with nothing to do (ms, app clock). */
   readonly progressAt: number;
 }

@@ -3,7 +3,8 @@ import type { ConsumerStatus } from "./app.js";
 
 /** A consumer as those around the app may see it. */
 export function consumerStatus(consumer: Consumer): ConsumerStatus {
-  const { name, state, failure, partitions, inFlight, queued, progressAt, circuit, blocked } = consumer;
+  const { name, state, failure, partitions, inFlight, queued, progressAt } = consumer;
+  const { circuit, blocked, eventsBytes, coalesced } = consumer;
   return {
     consumer: name,
     state: state === "stopped" ? "stopped" : "running",
@@ -13,6 +14,8 @@ export function consumerStatus(consumer: Consumer): ConsumerStatus {
     ...(blocked === undefined ? undefined : { blocked }),
     inFlight,
     queued,
+    eventsBytes,
+    coalesced,
     progressAt,
   };
 }

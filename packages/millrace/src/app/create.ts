@@ -33,6 +33,7 @@ import type {
 import { consumerStatus } from "./consumer-status.js";
 import { Isolation } from "./isolation.js";
 import { type LoopWatch, loopWatch } from "./loop-watch.js";
+import { eventMemory } from "./memory.js";
 import { type AppPlan, planApp } from "./plan.js";
 import { isList, Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
@@ -187,6 +188,7 @@ class RunningApp implements App {
       logger: this.#logger,
       routes: this.#plan.routes,
       jitter: () => this.#random.next(),
+      memory: eventMemory(this.#options.memory, this.#plan.consumers.length),
     };
     const isolation = new Isolation(host);
     const consumers = this.#plan.consumers.map((plan) => new Consumer(isolation.plan(plan), host));

@@ -9,14 +9,18 @@ import { outside, type TopicShape } from "../log/log.js";
 import { durationMs } from "../runtime/duration.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
 import type {
+  ConsumerOptions,
   Subscription as Declared,
+  EventOptions,
   HandlerOptions,
   IsolatedOptions,
   RetryOptions,
   ServiceDeclaration,
 } from "../service/service.js";
+import { flowPlan } from "./flow-plan.js";
+import { positive } from "./positive.js";
 
-const handlerOptions: OptionNames<IsolatedOptions<AnyContract>> = {
+const handlerOptions: OptionNames<IsolatedOptions<AnyContract> & EventOptions<AnyContract>> = {
   emits: true,
   timeout: true,
   concurrency: true,
@@ -24,6 +28,11 @@ const handlerOptions: OptionNames<IsolatedOptions<AnyContract>> = {
   retry: true,
   from: true,
   isolate: true,
+  priority: true,
+  rateLimit: true,
+  perKey: true,
+  coalesce: true,
+  debounce: true,
 };
 const retryOptions: OptionNames<RetryOptions> = {
   attemptsInPlace: true,
@@ -198,6 +207,7 @@ class Planner {
         return {
           name,
           service: service.name,
+          concurrency: placesOf(consumer.options, name),
           subscriptions: declared.map((one) => this.#subscription(one, name, service.name)),
         };
       })
@@ -226,6 +236,8 @@ class Planner {
       emits: new Set((options.emits ?? []).map((emitted) => emitted.type)),
       timeoutMs: positive(durationMs(options.timeout ?? "30s", `${where}: timeout`), `${where}: timeout`),
       concurrency: concurrencyOf(options, isolate !== undefined, where),
+      priority: priorityOf(options, where),
+      flow: flowPlan(options, { where, kind: declaration.kind }),
       skipPoison: onPoison(options, where),
       retry: retryPlan(options, where),
       from: start(options, where),
@@ -263,12 +275,16 @@ function onPoison({ onPoison: choice = "hold" }: HandlerOptions<AnyContract>, wh
   throw new Failure("OPTION_INVALID", `${where}: onPoison is "hold" or "skip", not ${JSON.stringify(choice)}`);
 }
 
+function priorityOf({ priority = 0 }: HandlerOptions<AnyContract>, where: string): number {
+  if (Number.isSafeInteger(priority)) return priority;
+  throw new Failure("OPTION_INVALID", `${where}: priority takes a whole number, higher first, not ${String(priority)}`);
+}
+
+function placesOf({ concurrency }: ConsumerOptions, where: string): number {
+  return concurrency === undefined ? Number.POSITIVE_INFINITY : positive(concurrency, `${where}: concurrency`);
+}
+
 function start({ from }: HandlerOptions<AnyContract>, where: string): "beginning" | "end" | undefined {
   if (from === undefined || from === "beginning" || from === "end") return from;
   throw new Failure("OPTION_INVALID", `${where}: from is "beginning" or "end", not ${JSON.stringify(from)}`);
-}
-
-function positive(value: number, where: string): number {
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new Failure("OPTION_INVALID", `${where} takes a whole number from 1 on, not ${String(value)}`);
 }

@@ -111,7 +111,8 @@ describe("after the second crash", () => {
       const t = await trial([life.made], { dir, clock });
       await t.clock.advance(1_000);
       expect(life.ran.at(-1)).toBe(`d1/${died}`);
-      expect(await t.entries()).toMatchObject([{ state: "running", failure: { code: "PROCESS_DIED", crashes: died } }]);
+      const [charged] = await t.entries();
+      expect(charged).toMatchObject({ state: "running", failure: { code: "PROCESS_DIED", crashes: died } });
       await die(t, dir);
     }
     const life = stepping((key) => key === "d");
@@ -127,6 +128,25 @@ describe("after the second crash", () => {
       { state: "following", record: { data: { key: "d", n: 2 } } },
     ]);
     for (const key of "abcefgh") expect((await t.app.documents(seen).get(key))?.by).toEqual([1, 2]);
+  });
+
+  it("an event that was charged lets the others go first: kills in quick succession meet different ones", async () => {
+    const { dir, clock } = await crashed(2, () => true);
+    const met: string[] = [];
+    for (let died = 0; died < 6; died += 1) {
+      const life = stepping(() => true);
+      const t = await trial([life.made], { dir, clock });
+      await t.clock.advance(1_000);
+      expect(life.ran).toHaveLength(1);
+      met.push(life.ran[0]?.slice(0, 2) ?? "");
+      await die(t, dir);
+    }
+    expect(new Set(met).size).toBe(6);
+    const life = stepping(() => false);
+    const t = await trial([life.made], { dir, clock });
+    await t.rest();
+    expect(await t.entries()).toEqual([]);
+    for (const key of "abcdefgh") expect((await t.app.documents(seen).get(key))?.by).toEqual([1, 2]);
   });
 
   it("an event that runs when the process stops in order is not charged", async () => {

@@ -44,6 +44,8 @@ export class Alone {
   active = false;
   /** How many have been announced. */
   announced = 0;
+  /** Whether a lane lets others go before it. */
+  defers: (lane: string) => boolean = () => false;
   /** Told that a handler takes so long that the others must go on beside it. */
   onSlow: () => void = () => {};
   #closed = false;

@@ -76,7 +76,7 @@ export class Consumer {
       // An open circuit says for itself why nothing is done.
       busy: () => !this.#runs.resting && this.circuit === undefined,
     });
-    const take = (partition: PartitionFeed, record: LogRecord) => this.#take(partition, record);
+    const take = (partition: PartitionFeed, record: LogRecord, bytes: number) => this.#take(partition, record, bytes);
     const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
     const { store } = engine;
@@ -100,6 +100,12 @@ export class Consumer {
   }
   get queued(): number {
     return this.#runs.queued;
+  }
+  get coalesced(): number {
+    return this.#runs.coalesced;
+  }
+  get eventsBytes(): number {
+    return this.#runs.memory.used;
   }
 
   /** Set while it pauses, because what it depends on seems to be down. */
@@ -155,6 +161,7 @@ export class Consumer {
     alone.active = recovery.alone;
     this.#circuit.watches = !recovery.alone;
     alone.onSlow = () => recovery.calm();
+    alone.defers = (lane) => recovery.defers(lane);
     this.#recovery = recovery;
   }
 
@@ -230,6 +237,9 @@ export class Consumer {
       ? error
       : new Failure("STORE_UNAVAILABLE", `${this.name}: the engine failed`, { cause: error });
     this.state = "stopped";
+    this.#runs.lanes.clear();
+    this.#fetcher.clear();
+    this.#runs.memory.close();
     this.#host.logger.error(
       { consumer: this.name, code: this.failure.code, err: error },
       `${this.name} stopped: ${this.failure.message}`,
@@ -255,7 +265,8 @@ export class Consumer {
   #pump(): void {
     if (this.state !== "running") return;
     this.#runs.startReady();
-    if (this.#runs.hungry) this.#fetcher.next();
+    if (this.#runs.hungry) this.#fetcher.next(this.#runs.memory.room());
+    if (!this.#fetcher.atEnd) this.#runs.relieve(() => this.#fetcher.full);
     this.#runs.startReady();
     if (this.#recovery?.look() === true) this.#recovery = undefined;
     if (this.resting) {
@@ -264,9 +275,9 @@ export class Consumer {
     } else this.#watchdog.arm();
   }
 
-  #take(partition: PartitionFeed, record: LogRecord): void {
+  #take(partition: PartitionFeed, record: LogRecord, bytes: number): void {
     if (!this.#runs.hears(record.type) || partition.isFinished(record.offset)) return;
     const amended = this.#amendments.apply(record);
-    if (amended !== undefined) this.#runs.dispatch(partition, amended);
+    if (amended !== undefined) this.#runs.dispatch(partition, amended, bytes);
   }
 }

@@ -124,6 +124,5 @@ export class FailedRuns {
 
 /** Handlers may change the data they are given; the next attempt, and a parked copy, have what the log has. */
 function restore(run: Run): void {
-  if (run.deadline > 0 && run.claim.type === "record")
-    run.record = run.partition?.reread(run.claim.offset) ?? run.record;
+  if (run.begun && run.claim.type === "record") run.record = run.partition?.reread(run.claim.offset) ?? run.record;
 }

@@ -60,7 +60,7 @@ export class TopicFeed {
     this.partitions = new Array(partitions).fill(undefined);
   }
 
-  request(): ReadRequest | undefined {
+  request(bytesMax: number): ReadRequest | undefined {
     const from = this.partitions.map((partition) =>
       partition === undefined || partition.full ? -1 : partition.scanned,
     );
@@ -69,7 +69,7 @@ export class TopicFeed {
       if (this.partitions.every((partition) => partition === undefined)) this.atEnd = true;
       return undefined;
     }
-    return { topic: this.topic, from, recordsMax: batchRecordsMax, bytesMax: batchBytesMax };
+    return { topic: this.topic, from, recordsMax: batchRecordsMax, bytesMax: Math.min(bytesMax, batchBytesMax) };
   }
 
   /** Notes how far a batch came; false when that is no further than before. */

@@ -20,7 +20,13 @@ it("does not ask again and again for what a full partition keeps it from, and go
     read: ({ from }: ReadRequest) => {
       requests.push(from);
       const records = requests.length === 1 ? [{ partition: 0, offset: 3 } as LogRecord] : [];
-      return { records, next: from.map((offset) => (offset < 0 ? -1 : 9)), atEnd: requests.length > 1, bytes: 0 };
+      return {
+        records,
+        sizes: [100],
+        next: from.map((offset) => (offset < 0 ? -1 : 9)),
+        atEnd: requests.length > 1,
+        bytes: 0,
+      };
     },
   };
   const fetcher: Fetcher = new Fetcher({

@@ -13,7 +13,7 @@ export interface FetcherHost {
   readonly committer: Committer;
   readonly clock: Clock;
   /** Dispatches a record, or lets it pass by. */
-  take(partition: PartitionFeed, record: LogRecord): void;
+  take(partition: PartitionFeed, record: LogRecord, bytes: number): void;
   /** The record as operators have amended it; undefined when they skipped it. */
   amend(record: LogRecord): LogRecord | undefined;
   wake(): void;
@@ -76,6 +76,11 @@ export class Fetcher {
     return record === undefined ? undefined : this.#host.amend(record);
   }
 
+  /** Nothing more is to run: what was fetched is not kept in memory. */
+  clear(): void {
+    for (const feed of this.#feeds) for (const partition of feed.partitions) partition?.outstanding.clear();
+  }
+
   /** How many homes there are for lanes. */
   get homes(): number {
     return this.#home?.partitions.length ?? 0;
@@ -88,6 +93,11 @@ export class Fetcher {
 
   get partitions(): readonly PartitionFeed[] {
     return this.#feeds.flatMap((feed) => feed.partitions.filter((partition) => partition !== undefined));
+  }
+
+  /** A partition is not read further until its oldest unfinished event is done. */
+  get full(): boolean {
+    return this.#feeds.some((feed) => feed.partitions.some((partition) => partition?.full === true));
   }
 
   get atEnd(): boolean {
@@ -104,14 +114,14 @@ export class Fetcher {
   }
 
   /** One batch a turn, of the topics in turn, so that no backlog holds up the other topics or consumers. */
-  next(): void {
-    const at = this.#feeds.findIndex((feed) => this.#fetch(feed));
+  next(bytesMax = Number.POSITIVE_INFINITY): void {
+    const at = this.#feeds.findIndex((feed) => this.#fetch(feed, bytesMax));
     if (at >= 0) this.#feeds.push(...this.#feeds.splice(at, 1));
   }
 
-  #fetch(feed: TopicFeed): boolean {
+  #fetch(feed: TopicFeed, bytesMax: number): boolean {
     if (feed.atEnd || feed.reading) return false;
-    const request = feed.request();
+    const request = feed.request(bytesMax);
     if (request === undefined) return false;
     let batch: Batch | Promise<Batch>;
     try {
@@ -139,10 +149,10 @@ export class Fetcher {
   }
 
   #dispatch(feed: TopicFeed, batch: Batch): boolean {
-    for (const record of batch.records) {
+    batch.records.forEach((record, index) => {
       const partition = feed.partitions[record.partition];
-      if (partition !== undefined) this.#host.take(partition, record);
-    }
+      if (partition !== undefined) this.#host.take(partition, record, batch.sizes[index] as number);
+    });
     this.#cancelPass ??= this.#host.clock.after(passEveryMs, () => this.pass());
     return feed.read(batch);
   }

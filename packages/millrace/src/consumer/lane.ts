@@ -26,8 +26,15 @@ export class Lane {
   away = false;
   /** True while the lane stands in a queue for a free place. */
   ready = false;
+  /** Its place in the order in which lanes came to that queue. */
+  readySince = 0;
 
   constructor(readonly key: string) {}
+
+  /** The back of the queue. */
+  get last(): Run | undefined {
+    return this.#last;
+  }
 
   push(run: Run): void {
     if (this.#last === undefined) this.first = run;
@@ -50,6 +57,14 @@ export class Lane {
     for (let run = this.shift(); run !== undefined; run = this.shift()) (lost(run) ? dropped : kept).push(run);
     for (const run of kept) this.push(run);
     return dropped;
+  }
+
+  /** Forgets what waits behind the run under way. */
+  forget(): void {
+    this.timer?.();
+    if (this.running !== this.first) this.first = undefined;
+    if (this.first !== undefined) this.first.next = undefined;
+    this.#last = this.first;
   }
 
   get idle(): boolean {

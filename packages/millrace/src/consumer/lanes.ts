@@ -1,6 +1,7 @@
 import type { Clock } from "../runtime/clock.js";
 import type { LaneHead, Store } from "../store/store.js";
 import { Lane } from "./lane.js";
+import { ReadyQueue } from "./ready-queue.js";
 import type { Run } from "./run.js";
 import { lookMs } from "./timers.js";
 
@@ -21,7 +22,7 @@ export interface LanesHost {
 export class Lanes {
   readonly #host: LanesHost;
   readonly #lanes = new Map<string, Lane>();
-  #ready: Lane[] = [];
+  #ready = new ReadyQueue();
 
   constructor(host: LanesHost) {
     this.#host = host;
@@ -52,12 +53,11 @@ export class Lanes {
     return this.#ready.length;
   }
 
-  /** The lanes whose turn it is. */
-  takeReady(): readonly Lane[] {
-    if (this.#ready.length === 0) return none;
-    const ready = this.#ready;
-    this.#ready = [];
-    return ready;
+  /** The lane whose turn it is. */
+  next(): Lane | undefined {
+    const lane = this.#ready.shift();
+    if (lane !== undefined) lane.ready = false;
+    return lane;
   }
 
   /** Decides what a lane does next: wait, join its entries, run, or be forgotten. */
@@ -73,11 +73,6 @@ export class Lanes {
   enqueue(lane: Lane): void {
     if (lane.ready) return;
     lane.ready = true;
-    this.#ready.push(lane);
-  }
-
-  /** No place is free: the lane keeps its turn. */
-  putBack(lane: Lane): void {
     this.#ready.push(lane);
   }
 
@@ -152,9 +147,14 @@ export class Lanes {
     else if (this.#host.runsEntries(key)) void this.refresh(this.of(key));
   }
 
+  /** Nothing more is to run: what waits is not kept in memory. */
+  clear(): void {
+    for (const lane of this.#lanes.values()) lane.forget();
+    this.#lanes.clear();
+    this.#ready = new ReadyQueue();
+  }
+
   close(): void {
     for (const lane of this.#lanes.values()) lane.timer?.();
   }
 }
-
-const none: readonly Lane[] = [];

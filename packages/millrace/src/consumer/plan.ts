@@ -4,7 +4,9 @@ import type { Clock } from "../runtime/clock.js";
 import { type Seed, seedOf } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
 import type { Committer } from "./committer.js";
+import type { FlowPlan } from "./flow.js";
 import type { Handler } from "./handler.js";
+import type { EventMemory } from "./memory.js";
 import type { Routes } from "./outgoing.js";
 import type { Run } from "./run.js";
 
@@ -30,6 +32,10 @@ export interface Subscription {
   readonly emits: ReadonlySet<string>;
   readonly timeoutMs: number;
   readonly concurrency: number;
+  /** Who is first when the consumer's places are scarce: the highest. */
+  readonly priority: number;
+  /** When its runs may start; undefined when nothing but places limits them. */
+  readonly flow: FlowPlan | undefined;
   readonly skipPoison: boolean;
   readonly retry: RetryPlan;
   readonly from: "beginning" | "end" | undefined;
@@ -39,6 +45,8 @@ export interface Subscription {
 export interface ConsumerPlan {
   readonly name: string;
   readonly service: string;
+  /** Most handlers at work at one time, of all subscriptions. */
+  readonly concurrency: number;
   readonly subscriptions: readonly Subscription[];
 }
 
@@ -55,6 +63,8 @@ export interface ConsumerHost {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly routes: Routes;
+  /** What all consumers together may hold of fetched events. */
+  readonly memory: EventMemory;
   /** In [0, 1): spreads retries. */
   readonly jitter: () => number;
   readonly slowRuns?: SlowRuns | undefined;

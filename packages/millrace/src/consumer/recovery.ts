@@ -31,6 +31,8 @@ export interface Suspects {
   readonly ends: ReadonlyMap<PartitionFeed, number>;
   /** The heads of lanes that were due then: entry by lane. */
   readonly heads: Map<string, number>;
+  /** Lanes whose head a process has died of before: they come last, so that a kill in quick succession meets others. */
+  readonly charged: ReadonlySet<string>;
   readonly now: number;
 }
 
@@ -73,9 +75,16 @@ export class Recovery {
     this.#host.calmed();
   }
 
-  #entriesDone(): boolean {
+  /** True while the lane is to wait, as its head was charged before and other suspects have not run yet. */
+  defers(lane: string): boolean {
+    if (!this.alone || !this.#suspects.charged.has(lane) || this.#host.announced() >= aloneMax / 2) return false;
+    return !this.#entriesDone((key) => !this.#suspects.charged.has(key)) || !this.#recordsDone();
+  }
+
+  #entriesDone(which: (lane: string) => boolean = () => true): boolean {
     const { heads, now } = this.#suspects;
     for (const [key, entry] of heads) {
+      if (!which(key)) continue;
       const { head, running } = this.#host.lanes.find(key) ?? {};
       if (running !== undefined || (head?.entry === entry && head.state !== "dead" && head.due <= now)) return false;
       heads.delete(key);
@@ -133,5 +142,7 @@ export async function suspectsOf({ plan, host, homeOf, partitions }: SuspectsHos
   }
   const now = clock.now();
   const due = (await store.readLaneHeads(plan.name)).filter((head) => head.state !== "dead" && head.due <= now);
-  return { ends, heads: new Map(due.map(({ lane, entry }) => [lane, entry])), now };
+  const charged = new Set<string>();
+  for (const { lane, entry } of due) if (((await store.readEntry(entry))?.failure?.crashes ?? 0) > 0) charged.add(lane);
+  return { ends, heads: new Map(due.map(({ lane, entry }) => [lane, entry])), charged, now };
 }

@@ -42,6 +42,15 @@ export class Run implements Pending {
   before: ((outcome: Outcome) => void) | undefined;
   /** How many processes have died while nothing but this event ran. */
   died = 0;
+  /** How many older events of its key it stands for, beside its own. */
+  superseded = 0;
+  /** Until when it waits for its key to be quiet, and until when at most; by the monotonic clock (ms), 0 when not known. */
+  quietAt = 0;
+  waitAt = 0;
+  /** Others need its room: it does not wait for its key to be quiet. */
+  hurried = false;
+  /** What it counts of the memory for fetched events. */
+  bytes = 0;
   /** The partition it was taken from; undefined when it runs from an entry. */
   partition: PartitionFeed | undefined;
   reads: readonly DocumentRead[] = [];
@@ -71,6 +80,11 @@ export class Run implements Pending {
     run.failures = Math.min(attempt, failure?.failures ?? attempt);
     run.died = attempt === 0 ? 0 : (failure?.crashes ?? 0);
     return run;
+  }
+
+  /** Its handler was started at least once. */
+  get begun(): boolean {
+    return this.deadline > 0;
   }
 
   /** True when it runs from a lane entry rather than from its partition. */
@@ -111,4 +125,13 @@ export function entryFailure(error: unknown, at: number, failures: number): Entr
 /** What the signal of an acknowledged run says. */
 export function handledFields(consumer: string, { record, attempt }: Run, outcome: Outcome): object {
   return { consumer, event: record.id, attempt, outcome: outcome.type };
+}
+
+/** What is logged of an entry whose type has no handler any more. */
+export function noHandler(consumer: string, { entry, record: { type } }: LaneEntry): readonly [object, string] {
+  const advice = "add it back, or skip the entry";
+  return [
+    { consumer, entry, type },
+    `${consumer} has an event of ${type} waiting and no handler for it any more; ${advice}`,
+  ];
 }

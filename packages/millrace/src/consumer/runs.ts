@@ -6,6 +6,7 @@ import type { LaneHead } from "../store/store.js";
 import type { Effects, LaneEntry, Outcome, Position } from "../store/unit.js";
 import { Alone } from "./alone.js";
 import type { Circuit } from "./circuit.js";
+import { supersede, tellCoalesced } from "./coalesce.js";
 import { commandEffects } from "./command-result.js";
 import { type ContextHost, HandlerContext } from "./context.js";
 import { DocumentTypes } from "./document-types.js";
@@ -14,27 +15,19 @@ import type { PartitionFeed } from "./feed.js";
 import { invoke } from "./invoke.js";
 import type { Lane } from "./lane.js";
 import { Lanes } from "./lanes.js";
-import { type ConsumerHost, type ConsumerPlan, Seeds, type Subscription } from "./plan.js";
+import type { MemoryShare } from "./memory.js";
+import { type ConsumerHost, type ConsumerPlan, Seeds } from "./plan.js";
 import { receive } from "./received.js";
-import { handledFields, Run, type RunOwner } from "./run.js";
+import { handledFields, noHandler, Run, type RunOwner } from "./run.js";
+import type { Slot } from "./slot.js";
+import { Slots } from "./slots.js";
 import { SlowHandlers } from "./slow-handlers.js";
 import { Watch } from "./watch.js";
 
 const inFlightMax = 1000;
 const queuedMax = 10_000;
-const fewRuns = 32;
-/** Events fetched ahead of those whose handlers are at work: one batch fills a group, more only feeds the collector. */
-const aheadMax = 256;
 
 const handledSignal = signal("handled");
-
-/** A subscription with what runs of it. */
-interface Slot {
-  readonly subscription: Subscription;
-  running: number;
-  /** Lanes that wait for a free place. */
-  readonly waiting: Lane[];
-}
 
 /** What the runs need of their consumer. */
 export interface RunsHost {
@@ -60,10 +53,13 @@ export class Runs implements RunOwner {
   readonly #host: ConsumerHost;
   readonly #consumer: RunsHost;
   readonly #contextHost: ContextHost;
-  readonly #slots = new Map<string, Slot>();
+  readonly #slots: Slots;
   readonly watch: Watch;
   readonly #failures: FailedRuns;
   readonly #slow: SlowHandlers;
+  readonly memory: MemoryShare;
+  /** Events that were finished by the run of a newer one. */
+  coalesced = 0;
   #inFlight = 0;
   #queued = 0;
   #ended: () => void = () => {};
@@ -74,6 +70,7 @@ export class Runs implements RunOwner {
     this.#consumer = consumer;
     this.#plan = plan;
     this.#host = host;
+    this.memory = host.memory.share(() => consumer.wake());
     this.watch = new Watch(clock, (run) => this.#slow.overdue(run), host.slowRuns);
     const commit = (run: Run, effects: Effects) => this.#commit(run, effects);
     const stop = (error: unknown) => consumer.stop(error);
@@ -106,8 +103,7 @@ export class Runs implements RunOwner {
       join: (run) => this.#join(run),
       wake: () => consumer.wake(),
     });
-    for (const subscription of plan.subscriptions)
-      this.#slots.set(subscription.contract.type, { subscription, running: 0, waiting: [] });
+    this.#slots = new Slots(plan.subscriptions, { clock, lanes: this.lanes, wake: () => consumer.wake() });
     this.#contextHost = {
       consumer: plan.name,
       service: plan.service,
@@ -130,13 +126,19 @@ export class Runs implements RunOwner {
     return this.#inFlight === 0 && this.#queued === 0 && this.lanes.resting;
   }
   /**
-   * More may be fetched: the handlers at work, and little else, stand in the queue. A queue that stands behind a few
-   * slow handlers must not hold up the other keys: then it may be longer.
+   * More may be fetched: few lanes wait for their turn or for the commit. What stands behind a handler at work, or waits for
+   * a place of its own subscription, must not hold up the other keys: only memory bounds it.
    */
   get hungry(): boolean {
-    if (this.#queued < inFlightMax && this.#queued - this.watch.size < aheadMax) return true;
-    const stuck = this.lanes.readyCount === 0 && this.#inFlight === this.watch.size;
-    return stuck && this.#inFlight < fewRuns && this.#queued < queuedMax;
+    const ahead = this.lanes.readyCount + this.#inFlight - this.watch.size;
+    return (
+      ahead < this.#slots.aheadMax && this.#inFlight < inFlightMax && this.#queued < queuedMax && this.memory.room() > 0
+    );
+  }
+
+  /** Lanes that wait for their time make room, when that is why nothing more can be fetched. */
+  relieve(full: () => boolean): void {
+    if (this.#slots.timed) this.#slots.relieve(this.#queued >= queuedMax || this.memory.room() === 0, full);
   }
 
   /** Loads the lanes that have entries. */
@@ -148,13 +150,16 @@ export class Runs implements RunOwner {
   }
 
   hears(type: string): boolean {
-    return this.#slots.has(type);
+    return this.#slots.of(type) !== undefined;
   }
 
   /** Puts an event into its lane. Its claim covers what passed by before it. */
-  dispatch(partition: PartitionFeed, record: LogRecord): void {
-    const { subscription } = this.#slots.get(record.type) as Slot;
+  dispatch(partition: PartitionFeed, record: LogRecord, bytes: number): void {
+    const { subscription } = this.#slots.of(record.type) as Slot;
+    this.memory.take(bytes);
     const lane = this.lanes.of(`${subscription.keyName}:${record.key}`);
+    const { memory } = this;
+    if (subscription.flow?.coalesces && supersede(lane, record, { partition, subscription, bytes, memory })) return;
     const claim = {
       type: "record" as const,
       position: partition.position,
@@ -167,6 +172,7 @@ export class Runs implements RunOwner {
     partition.claimed = record.offset + 1;
     partition.outstanding.add(run);
     run.partition = partition;
+    run.bytes = bytes;
     lane.push(run);
     this.#queued += 1;
     this.lanes.advance(lane);
@@ -190,13 +196,14 @@ export class Runs implements RunOwner {
     }
     this.watch.close();
     this.alone.close();
+    this.#slots.close();
     this.lanes.close();
   }
 
   #join(run: Run): void {
     this.#queued -= 1;
     if (run.partition?.left === true) {
-      run.partition.outstanding.delete(run);
+      this.#forget(run);
       run.lane.joining -= 1;
       return;
     }
@@ -210,39 +217,31 @@ export class Runs implements RunOwner {
 
   /** Starts the lanes whose turn it is, as far as there are places. */
   startReady(): void {
-    for (const lane of this.lanes.takeReady()) {
-      if (this.#inFlight >= (this.alone.active ? 1 : inFlightMax) || !this.#consumer.circuit.permits) {
-        this.lanes.putBack(lane);
+    // Those that get their turn meanwhile are the next round's.
+    for (let left = this.lanes.readyCount; left > 0; left -= 1) {
+      const places = this.alone.active ? 1 : inFlightMax;
+      if (this.#inFlight >= places || this.watch.size >= this.#plan.concurrency || !this.#consumer.circuit.permits)
+        break;
+      const lane = this.lanes.next() as Lane;
+      if (this.alone.active && this.alone.defers(lane.key)) {
+        this.lanes.enqueue(lane);
         continue;
       }
-      lane.ready = false;
       if (lane.running !== undefined || lane.timer !== undefined) continue;
       if (lane.first?.partition?.left === true) this.dropLeft(lane);
       if (lane.head !== undefined) this.#startEntry(lane, lane.head);
       else if (lane.joining === 0 && lane.first !== undefined) this.#startRun(lane, lane.first);
     }
-    for (const slot of this.#slots.values()) this.#offerPlace(slot);
-  }
-
-  /** Whoever was offered a free place may have had no use for it any more: then the next one gets it. */
-  #offerPlace(slot: Slot): void {
-    if (slot.waiting.length === 0 || slot.running >= slot.subscription.concurrency) return;
-    const next = slot.waiting.shift() as Lane;
-    next.ready = false;
-    this.lanes.enqueue(next);
-    this.#consumer.wake();
+    this.#slots.offer();
   }
 
   #startEntry(lane: Lane, head: LaneHead): void {
     const answer = this.#host.engine.store.readEntry(head.entry);
     const start = (entry: LaneEntry | undefined) => {
       if (entry === undefined || entry.state === "dead") return void this.lanes.refresh(lane);
-      const slot = this.#slots.get(entry.record.type);
+      const slot = this.#slots.of(entry.record.type);
       if (slot === undefined) {
-        this.#host.logger.warn(
-          { consumer: this.#plan.name, entry: entry.entry, type: entry.record.type },
-          `${this.#plan.name} has an event of ${entry.record.type} waiting and no handler for it any more; add it back, or skip the entry`,
-        );
+        this.#host.logger.warn(...noHandler(this.#plan.name, entry));
         return;
       }
       const position = this.#consumer.homeAt(entry.home % this.#consumer.homes);
@@ -254,23 +253,25 @@ export class Runs implements RunOwner {
   }
 
   #startRun(lane: Lane, run: Run): void {
-    const slot = this.#slots.get(run.record.type) as Slot;
-    const { subscription } = slot;
-    if (slot.running >= subscription.concurrency) {
-      slot.waiting.push(lane);
-      lane.ready = true;
-      return;
-    }
+    const slot = this.#slots.of(run.record.type) as Slot;
+    if (!slot.admits(lane, run)) return;
     lane.running = run;
     this.#inFlight += 1;
     this.#consumer.circuit.started(run);
-    if (this.alone.active) this.alone.announce(run, () => this.#invoke(run, slot));
-    else this.#invoke(run, slot);
+    if (!this.alone.active) {
+      this.#invoke(run);
+      return;
+    }
+    // The place is the handler's: should the announcement be refused, none is taken.
+    slot.running -= 1;
+    this.alone.announce(run, () => {
+      slot.running += 1;
+      this.#invoke(run);
+    });
   }
 
-  #invoke(run: Run, slot: Slot): void {
+  #invoke(run: Run): void {
     const { record, subscription, attempt } = run;
-    slot.running += 1;
     const context = new HandlerContext(this.#contextHost, record, run.generation, subscription.emits, attempt);
     run.context = context;
     run.startedAt = this.#host.clock.monotonic();
@@ -290,9 +291,8 @@ export class Runs implements RunOwner {
     this.watch.delete(run);
     this.alone.ended(run);
     if (this.watch.size === 0) this.#ended();
-    const slot = this.#slots.get(run.record.type) as Slot;
-    slot.running -= 1;
-    this.#offerPlace(slot);
+    this.#slots.ended(this.#slots.of(run.record.type) as Slot);
+    if (this.lanes.readyCount > 0) this.#consumer.wake();
     run.reads = context.reads;
     if (run.moving) run.afterMove = () => this.#finish(run, context, value, error, failed);
     else this.#finish(run, context, value, error, failed);
@@ -355,13 +355,20 @@ export class Runs implements RunOwner {
   dropLeft(lane: Lane): void {
     const dropped = lane.drop((run) => run !== lane.running && run.partition?.left === true);
     this.#queued -= dropped.length;
-    for (const run of dropped) run.partition?.outstanding.delete(run);
+    for (const run of dropped) this.#forget(run);
     lane.away = lane.head !== undefined && this.#consumer.homeAt(this.#homeOf(lane.key)) === undefined;
     if (lane.away || dropped.length > 0) {
       lane.timer?.();
       lane.timer = undefined;
     }
     this.lanes.advance(lane);
+  }
+
+  /** Its event is not one of those that were fetched and are unfinished any more. */
+  #forget(run: Run): void {
+    run.partition?.outstanding.delete(run);
+    this.memory.give(run.bytes);
+    run.bytes = 0;
   }
 
   /** Gives up a run whose lease is gone: what it does now cannot be committed. */
@@ -371,15 +378,14 @@ export class Runs implements RunOwner {
     if (context !== undefined) {
       this.watch.delete(run);
       run.context = undefined;
-      const slot = this.#slots.get(run.record.type) as Slot;
-      slot.running -= 1;
-      this.#offerPlace(slot);
+      this.#slots.ended(this.#slots.of(run.record.type) as Slot);
       const reason = new Failure("FENCED", `${this.#plan.name}: another process has taken this event's partition over`);
       context.abort(reason);
       context.close();
     }
     if (run.partition !== undefined) run.partition.left = true;
     this.#release(run);
+    this.#forget(run);
     this.dropLeft(lane);
   }
 
@@ -426,17 +432,19 @@ export class Runs implements RunOwner {
   #acknowledged(run: Run, outcome: Outcome): void {
     const { lane } = run;
     this.#consumer.progressed();
+    this.#forget(run);
     lane.reloads = 0;
     const joined = run.unit.effects.entry?.state === "following";
     if (joined) lane.joining -= 1;
     else this.#release(run);
     if (run.claim.type === "record") {
-      run.partition?.outstanding.delete(run);
       if (!joined) {
         lane.shift();
         this.#queued -= 1;
       }
     }
+    this.coalesced += run.superseded;
+    if (run.superseded > 0) tellCoalesced(this.#plan.name, run);
     if (handledSignal.active) handledSignal.publish(handledFields(this.#plan.name, run, outcome));
     // Without entries before and after, the lane's state is known; else the store says who is its head now.
     if (lane.head === undefined && run.unit.effects.entry === undefined && !run.parked && !lane.stale)
@@ -447,7 +455,7 @@ export class Runs implements RunOwner {
 
   /** The event has left its partition: it is a lane entry now. */
   #left(run: Run): void {
-    run.partition?.outstanding.delete(run);
+    this.#forget(run);
     run.lane.shift();
     this.#queued -= 1;
     const position = this.#consumer.homeAt(this.#homeOf(run.lane.key)) as Position;

@@ -72,7 +72,10 @@ export class Claims {
     switch (claim.type) {
       case "record": {
         const state = this.#positions.leased(claim.position);
-        if (state !== undefined) this.#positions.finish(state, claim.start, claim.offset + 1);
+        if (state === undefined) return;
+        if (claim.covers !== undefined)
+          for (const [start, end] of claim.covers) this.#positions.finish(state, start, end);
+        this.#positions.finish(state, claim.start, claim.offset + 1);
         return;
       }
       case "timer":

@@ -27,6 +27,7 @@ export class BlockReader {
     const wanted = request.from.filter((offset) => offset >= 0);
     const from = Math.min(...wanted);
     const records: LogRecord[] = [];
+    const sizes: number[] = [];
     let bytes = 0;
     let next = Math.max(from, topic.first);
     while (next < topic.end && records.length < request.recordsMax && bytes < request.bytesMax) {
@@ -37,11 +38,17 @@ export class BlockReader {
         bytes += block.body.length;
         const decoded = decodeBlock(request.topic, block.first, block.appended, block.body);
         if (decoded.length !== block.count) throw damaged(request.topic, block);
+        let line = 0;
         for (const record of decoded) {
+          const lineEnd = endOfLine(block.body, line);
           // Nobody can say whose it is: passing it by would lose it.
           if (record.id === "") throw damaged(request.topic, block);
           const start = request.from[record.partition];
-          if (start !== undefined && start >= 0 && record.offset >= start) records.push(record);
+          if (start !== undefined && start >= 0 && record.offset >= start) {
+            records.push(record);
+            sizes.push(lineEnd - line);
+          }
+          line = lineEnd;
         }
         if (records.length >= request.recordsMax || bytes >= request.bytesMax) break;
       }
@@ -49,6 +56,7 @@ export class BlockReader {
     const atEnd = next >= topic.end;
     return {
       records,
+      sizes,
       next: request.from.map((offset) => (offset < 0 ? offset : Math.max(offset, next))),
       atEnd,
       bytes,
@@ -70,6 +78,12 @@ export class BlockReader {
       .map(([pos, count, appended, body]) => ({ first: pos - topic.base, count, appended, body }))
       .filter((block) => block.first + block.count > from);
   }
+}
+
+/** Where the next line begins: a line break never occurs within one. */
+function endOfLine(body: string, start: number): number {
+  const end = body.indexOf("\n", start);
+  return end < 0 ? body.length : end + 1;
 }
 
 /** A lost line break would give all later records the offsets of others. */

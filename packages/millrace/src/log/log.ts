@@ -79,6 +79,8 @@ export interface ReadRequest {
 /** `next` holds, for each wanted partition, the offset up to which (exclusive) the batch is complete. */
 export interface Batch {
   readonly records: readonly LogRecord[];
+  /** About how many bytes each of the records takes as the log keeps it. */
+  readonly sizes: readonly number[];
   readonly next: readonly number[];
   /** False when the log may hold more at this moment. */
   readonly atEnd: boolean;

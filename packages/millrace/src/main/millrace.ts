@@ -30,6 +30,7 @@ const optionNames: OptionNames<MillraceOptions> = {
   random: true,
   drain: true,
   loopDelayMax: true,
+  memory: true,
   signals: true,
   http: true,
   admin: true,

@@ -28,7 +28,7 @@ export const placeOrder = command(
 const rateOrder = command("rate-order", z.object({ orderId: z.string(), stars: z.int() }), { key: "orderId" });
 
 /** Prices with a meaning. */
-export const price = { refused: 13, unfit: 14, dead: 666, stops: 999 } as const;
+export const price = { refused: 13, unfit: 14, dead: 666, rejected: 667, stops: 999 } as const;
 
 /** What a test may change. */
 export interface TrialOptions extends Partial<MillraceOptions> {
@@ -59,6 +59,8 @@ export function trialApp({ dir, gate, paymentGate, http, ...options }: TrialOpti
     async ({ data }, ctx) => {
       await paymentGate;
       if (data.pence === price.dead) throw new Error("the provider does not take 666");
+      // Many of these are no sign that something is down.
+      if (data.pence === price.rejected) throw new Failure("EVENT_REJECTED", "the provider never takes 667");
       if (data.pence === price.stops) throw new Failure("FENCED", "this consumer stops");
       ctx.publish(payments.taken(data));
     },

@@ -5,7 +5,8 @@ import { Failure } from "../failure/failure.js";
 import { checkOptions } from "../runtime/options.js";
 import type {
   ConsumerDeclaration,
-  HandlerOptions,
+  ConsumerOptions,
+  EventOptions,
   IsolatedOptions,
   ScheduleOptions,
   Service,
@@ -18,6 +19,7 @@ const declared = Symbol("millrace service");
 /**
  * Declares a service: a named owner of handlers and of its own state. Nothing runs before the app starts.
  *
+ * @param options of its own consumer
  * @throws {Failure} OPTION_INVALID when a name is wrong, or a second handler takes an event this consumer has.
  * @example
  * ```ts
@@ -29,9 +31,9 @@ const declared = Symbol("millrace service");
  * export const greeter = service("greeter").on(visitors.arrived, (event, ctx) => ctx.log.info({}, `hello ${event.key}`));
  * ```
  */
-export function service(name: string): Service {
+export function service(name: string, options: ConsumerOptions = {}): Service {
   checkKebabName(name, "a service");
-  return new ServiceBuilder(name) as unknown as Service;
+  return new ServiceBuilder(name, options) as unknown as Service;
 }
 
 /** What a service declared. */
@@ -44,7 +46,7 @@ export function serviceDeclaration(of: Service): ServiceDeclaration {
 
 type OnArgs = readonly [
   contract: AnyContract,
-  optionsOrHandler: HandlerOptions<AnyContract> | IsolatedOptions<AnyContract> | Handler,
+  optionsOrHandler: EventOptions<AnyContract> | IsolatedOptions<AnyContract> | Handler,
   handler?: Handler,
 ];
 
@@ -88,6 +90,9 @@ class ConsumerBuilder {
   }
 }
 
+type Build = (consumer: ConsumerBuilder) => unknown;
+type ConsumerArgs = readonly [build: Build] | readonly [options: ConsumerOptions, build: Build];
+
 class ServiceBuilder {
   readonly #own: ConsumerBuilder;
   readonly #consumers: ConsumerDeclaration[] = [];
@@ -96,14 +101,24 @@ class ServiceBuilder {
   readonly #migrations: { readonly name: string; readonly sql: string }[] = [];
   readonly #owned: Topic<Readonly<Record<string, AnyEvent>>>[] = [];
 
-  constructor(readonly name: string) {
+  readonly #options: ConsumerOptions;
+
+  constructor(
+    readonly name: string,
+    options: ConsumerOptions,
+  ) {
+    checkOptions(options, { concurrency: true }, { where: name });
+    this.#options = options;
     this.#own = new ConsumerBuilder(name);
   }
 
   get [declared](): ServiceDeclaration {
     return {
       name: this.name,
-      consumers: [{ name: undefined, subscriptions: this.#own.subscriptions }, ...this.#consumers],
+      consumers: [
+        { name: undefined, options: this.#options, subscriptions: this.#own.subscriptions },
+        ...this.#consumers,
+      ],
       commands: this.#commands,
       schedules: this.#schedules,
       migrations: this.#migrations,
@@ -132,13 +147,15 @@ class ServiceBuilder {
     return this;
   }
 
-  consumer(name: string, build: (consumer: ConsumerBuilder) => unknown): this {
+  consumer(name: string, ...args: ConsumerArgs): this {
+    const [options, build] = args.length === 1 ? [{}, args[0]] : args;
     checkKebabName(name, `a consumer of ${this.name}`);
     if (this.#consumers.some((other) => other.name === name))
       throw new Failure("OPTION_INVALID", `${this.name} already has a consumer ${name}; give this one another name`);
     const builder = new ConsumerBuilder(`${this.name}.${name}`);
     build(builder);
-    this.#consumers.push({ name, subscriptions: builder.subscriptions });
+    checkOptions(options, { concurrency: true }, { where: `${this.name}.${name}` });
+    this.#consumers.push({ name, options, subscriptions: builder.subscriptions });
     return this;
   }
 

@@ -1,6 +1,7 @@
 import type { Context, Handler, Refusal } from "../consumer/handler.js";
 import type { AnyContract, AnyEvent, EventName, Message, NameOf, ReceivedOf, Topic } from "../contract/contract.js";
 import type { Duration } from "../runtime/duration.js";
+import type { Debounce, PerKeyLimits, RateLimit } from "./flow.js";
 
 /** How failures of a handler are met. Durations are strings; jitter is added by the runtime. */
 export interface RetryOptions {
@@ -26,6 +27,26 @@ export interface HandlerOptions<Emits extends AnyContract> {
   readonly retry?: RetryOptions;
   /** Where a new consumer starts. Needed when the topic already holds records. */
   readonly from?: "beginning" | "end";
+  /**
+   * Who is first when the places of the consumer are scarce: a whole number, higher first (default 0). Every eighth place goes
+   * to the event that has waited longest. Nothing overtakes within a key.
+   */
+  readonly priority?: number;
+  /** How often the handler may start, over all keys. What has to wait stays in order and in the log. */
+  readonly rateLimit?: RateLimit;
+  /** How often it may start for one key; other keys go on. */
+  readonly perKey?: PerKeyLimits;
+}
+
+/** How a handler of events is run. */
+export interface EventOptions<Emits extends AnyContract> extends HandlerOptions<Emits> {
+  /**
+   * Of a key's waiting events only the newest is handled (default false). Those it supersedes are finished in its commit,
+   * and counted. Not superseded are events whose handler has begun, and those with an event of another type behind them.
+   */
+  readonly coalesce?: boolean;
+  /** Waits until a key is quiet, then handles its newest event as `coalesce` does. */
+  readonly debounce?: Debounce;
 }
 
 /**
@@ -67,12 +88,18 @@ export type CommandHandler<C extends AnyContract, Emits extends string> = (
   ctx: Context<Emits>,
 ) => void | Refusal | Promise<void | Refusal>;
 
+/** How a consumer as a whole is run. */
+export interface ConsumerOptions {
+  /** Most handlers at work at one time in a process, of all its subscriptions (default: what each of them says). */
+  readonly concurrency?: number;
+}
+
 /** A consumer of its own: positions, lanes and failures apart from the service's other handlers. */
 export interface Consumer {
   on<E extends AnyEvent>(event: E, handler: EventHandler<E, never>): this;
   on<E extends AnyEvent, Emits extends AnyContract = never>(
     event: E,
-    options: HandlerOptions<Emits>,
+    options: EventOptions<Emits>,
     handler: EventHandler<E, NameOf<Emits>>,
   ): this;
   on<E extends AnyEvent, Emits extends AnyContract = never>(event: E, options: IsolatedOptions<Emits>): this;
@@ -101,6 +128,7 @@ export interface Service extends Consumer {
   handle<C extends AnyContract, Emits extends AnyContract = never>(command: C, options: IsolatedOptions<Emits>): this;
   /** Another consumer of this service, named `service.name`. */
   consumer(name: string, build: (consumer: Consumer) => unknown): this;
+  consumer(name: string, options: ConsumerOptions, build: (consumer: Consumer) => unknown): this;
   /** Publishes or sends what `make` returns at each tick, once per tick, never early, also after a restart. */
   schedule(name: string, options: ScheduleOptions, make: (tick: Date) => Message<string, unknown>): this;
   /** SQL for read models, run once each, in order, before the service starts. */
@@ -112,7 +140,7 @@ export interface Service extends Consumer {
 /** One subscription, as declared. */
 export interface Subscription {
   readonly contract: AnyContract;
-  readonly options: HandlerOptions<AnyContract> | IsolatedOptions<AnyContract>;
+  readonly options: EventOptions<AnyContract> | IsolatedOptions<AnyContract>;
   /** Undefined when it is isolated: its module has it. */
   readonly handler: Handler | undefined;
 }
@@ -120,6 +148,7 @@ export interface Subscription {
 export interface ConsumerDeclaration {
   /** Undefined for the service's own consumer. */
   readonly name: string | undefined;
+  readonly options: ConsumerOptions;
   readonly subscriptions: readonly Subscription[];
 }
 

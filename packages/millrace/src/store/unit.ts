@@ -23,8 +23,17 @@ export interface Position {
 
 /** The row whose change makes a unit impossible to repeat. */
 export type Claim =
-  /** `offset` of a partition. [`start`, `offset`] becomes finished: the records between passed by unsubscribed. */
-  | { readonly type: "record"; readonly position: Position; readonly start: number; readonly offset: number }
+  /**
+   * `offset` of a partition. [`start`, `offset`] becomes finished: the records between passed by unsubscribed. So do the
+   * ranges of `covers`: older events of the key, superseded by this one.
+   */
+  | {
+      readonly type: "record";
+      readonly position: Position;
+      readonly start: number;
+      readonly offset: number;
+      readonly covers?: readonly Range[];
+    }
   | { readonly type: "lane-entry"; readonly position: Position; readonly entry: number; readonly attempt: number }
   | { readonly type: "timer"; readonly timer: number }
   | {

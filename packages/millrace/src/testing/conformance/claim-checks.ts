@@ -55,6 +55,29 @@ export const claimChecks: Readonly<Record<string, Check<StoreUnderTest>>> = {
     deepEqual(await outcomes(store, finish(3)), ["already"]);
   },
 
+  "finishes what a record's claim covers with the record, or not at all": async ({ store }) => {
+    const [position] = await acquire(store);
+    const covers = [
+      [2, 3],
+      [4, 6],
+    ] as const;
+    const unit = unitOf({ ...recordClaim(position!, 8), covers }, {});
+    const stale = { ...unit, reads: [{ service: "s", type: "t", id: "absent", version: 7 }] };
+    deepEqual(await outcomes(store, stale), ["reload"]);
+    await assertPosition(store, position!, { frontier: 0, finished: [] });
+    deepEqual(await outcomes(store, unit), ["committed"]);
+    await assertPosition(store, position!, {
+      frontier: 0,
+      finished: [
+        [2, 3],
+        [4, 6],
+        [8, 9],
+      ],
+    });
+    const again = [2, 4, 5, 8].map((offset) => unitOf(recordClaim(position!, offset), {}));
+    deepEqual(await outcomes(store, ...again), ["already", "already", "already", "already"]);
+  },
+
   "moves positions over what passed by": async ({ store }) => {
     const [zero, one] = await acquire(store, [0, 7]);
     await store.commit(

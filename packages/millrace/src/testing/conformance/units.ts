@@ -76,7 +76,7 @@ export function unitOf(
 }
 
 /** The claim of the record at an offset. */
-export function recordClaim(position: Position, offset: number, start = offset): Claim {
+export function recordClaim(position: Position, offset: number, start = offset): Extract<Claim, { type: "record" }> {
   return { type: "record", position, start, offset };
 }
 

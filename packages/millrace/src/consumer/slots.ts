@@ -1,0 +1,53 @@
+import type { Lane } from "./lane.js";
+import type { Subscription } from "./plan.js";
+import { Slot, type SlotHost } from "./slot.js";
+
+/** Events fetched ahead of those whose handlers are at work: one batch fills a group, more only feeds the collector. */
+const aheadUsual = 256;
+
+/** The subscriptions of one consumer, each with its places. */
+export class Slots {
+  /** Some of the runs may have to wait for their time. */
+  readonly timed: boolean;
+  /** How many lanes may wait for their turn or for the commit while more is fetched: priorities choose among what was. */
+  readonly aheadMax: number;
+  readonly #host: SlotHost;
+  readonly #byType: ReadonlyMap<string, Slot>;
+
+  constructor(subscriptions: readonly Subscription[], host: SlotHost) {
+    this.#host = host;
+    this.#byType = new Map(subscriptions.map((one) => [one.contract.type, new Slot(one, host)]));
+    this.aheadMax = subscriptions.some((one) => one.priority !== 0) ? Number.POSITIVE_INFINITY : aheadUsual;
+    this.timed = subscriptions.some((one) => one.flow !== undefined);
+  }
+
+  of(type: string): Slot | undefined {
+    return this.#byType.get(type);
+  }
+
+  /** A run of the slot's handler has ended. */
+  ended(slot: Slot): void {
+    slot.running -= 1;
+    this.#give(slot.offer());
+  }
+
+  /** Offers what places there are. */
+  offer(): void {
+    for (const slot of this.#byType.values()) this.#give(slot.offer());
+  }
+
+  /** See {@link Slot.relieve}. */
+  relieve(pressed: boolean, full: () => boolean): void {
+    if (pressed || full()) for (const slot of this.#byType.values()) slot.relieve(pressed);
+  }
+
+  close(): void {
+    for (const slot of this.#byType.values()) slot.close();
+  }
+
+  #give(lane: Lane | undefined): void {
+    if (lane === undefined) return;
+    this.#host.lanes.enqueue(lane);
+    this.#host.wake();
+  }
+}
