@@ -1,6 +1,5 @@
 // A program that crash.test.ts kills: `node crash-process.js ours|classic FOLDER ORDERS FROM`. Each line on stdout is a promise
 // that its number is on disk (ours), or a note that its number was marked as processed (classic).
-import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { z } from "zod";
@@ -10,6 +9,7 @@ import { topic } from "../contract/topic.js";
 import { embedded } from "../embedded/embedded.js";
 import { openDatabase } from "../embedded/sqlite.js";
 import { silentLogger } from "../runtime/logger.js";
+import { say } from "../runtime/say.js";
 import { service } from "../service/declare.js";
 import { createApp } from "./create.js";
 
@@ -71,7 +71,7 @@ async function ours(): Promise<void> {
   await app.start();
   await each(Number(from), async (n) => {
     await app.publish(orders.placed({ customer: `c-${n % keys}`, n }), { id: `order-${n}` });
-    writeSync(1, `${n}\n`);
+    say(n);
   });
   await app.settled();
   await app.stop();
@@ -86,7 +86,7 @@ async function classic(): Promise<void> {
   const handle = database.prepare("INSERT INTO handled(n) VALUES (?)");
   await each(1, async (n) => {
     if (Number(mark.run(n).changes) === 0) return;
-    writeSync(1, `${n}\n`);
+    say(n);
     await turn();
     handle.run(n);
   });

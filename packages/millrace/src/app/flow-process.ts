@@ -1,6 +1,5 @@
 // A program that flow-crash.test.ts kills: `node flow-process.js FOLDER EVENTS FROM`. Each line on stdout is a promise that the
 // event of its number is on disk.
-import { writeSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { z } from "zod";
 import { documents } from "../contract/documents.js";
@@ -8,6 +7,7 @@ import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { embedded } from "../embedded/embedded.js";
 import { silentLogger } from "../runtime/logger.js";
+import { say } from "../runtime/say.js";
 import { service } from "../service/declare.js";
 import type { EventOptions } from "../service/service.js";
 import { createApp } from "./create.js";
@@ -53,7 +53,7 @@ await Promise.all(
       const n = next;
       next += 1;
       await app.publish(prices.changed({ sku: skuOf(n), n }), { id: `price-${n}` });
-      writeSync(1, `${n}\n`);
+      say(n);
     }
   }),
 );

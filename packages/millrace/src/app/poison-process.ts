@@ -1,12 +1,12 @@
 // A program that poison.test.ts starts again and again: `node poison-process.js FOLDER EVENTS abort|kill|innocent`. It publishes
 // its events at the first start, and writes a line for each that is handled. One event of the many kills the process.
-import { writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { embedded } from "../embedded/embedded.js";
 import { silentLogger } from "../runtime/logger.js";
+import { say } from "../runtime/say.js";
 import { service } from "../service/declare.js";
 import { createApp } from "./create.js";
 
@@ -36,7 +36,7 @@ const beside = service("beside")
   .on(jobs.given, { from: "beginning" }, async ({ data }, ctx) => {
     await sleep(5);
     ctx.sql`INSERT INTO beside(key, n) VALUES (${data.key}, ${data.n})`;
-    writeSync(1, `${data.n}\n`);
+    say(data.n);
   });
 
 const app = createApp({ services: [working, beside], engine: embedded(folder), logger: silentLogger }, []);
