@@ -88,6 +88,12 @@ export class Run implements Pending {
     return this.claim.type === "record" || this.claim.type === "lane-entry" ? this.claim.position.generation : 1;
   }
 
+  /** It runs from a lane entry from now on: what becomes of its partition does not concern it. */
+  leavePartition(): void {
+    this.partition?.outstanding.delete(this);
+    this.partition = undefined;
+  }
+
   settled(outcome: Outcome): void {
     const { before } = this;
     this.before = undefined;
