@@ -9,6 +9,8 @@ export interface Verdict {
   readonly acked: number;
   readonly applied: number;
   readonly dead: number;
+  /** Dead letters that are no poison: a process died thrice while nothing but this event ran, by a kill each time. */
+  readonly deadByKills: number;
   readonly lost: number;
   readonly duplicated: number;
   readonly reordered: number;
@@ -74,9 +76,17 @@ export function audit(facts: Facts, seed: number, left: readonly string[]): Verd
     acked: new Set(facts.acks.map(({ topic, id }) => `${topic} ${id}`)).size,
     applied: facts.applied.length,
     dead: facts.entries.filter(({ state }) => state === "dead").length,
+    deadByKills: deadByKills(facts),
     ...findings.counts,
     invariants: Object.fromEntries(names.map((name) => [name, findings.of(name)])) as Verdict["invariants"],
   };
+}
+
+function deadByKills({ entries, log }: Facts): number {
+  const marks = new Map(log.map(({ topic, offset, data }) => [`${topic} ${offset}`, data.mark]));
+  const dead = entries.filter(({ state }) => state === "dead");
+  return dead.filter(({ topic, offset }) => !["poison", "abort"].includes(String(marks.get(`${topic} ${offset}`))))
+    .length;
 }
 
 /** I1: what was acknowledged is where the acknowledgement said, as it was sent. */

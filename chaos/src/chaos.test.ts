@@ -44,7 +44,7 @@ describe("three processes on one file", () => {
   });
 
   it("are caught when the parked head of a lane does not hold its followers", { timeout: 180_000 }, async () => {
-    const { code, report } = await chaos("--kills", 3, "--seed", seed, "--fault", "lane");
+    const { code, report } = await chaos("--kills", 12, "--seed", seed, "--rate", 200, "--fault", "lane");
     expect(code).toBe(10);
     expect(report.reordered).toBeGreaterThan(0);
   });

@@ -53,7 +53,8 @@ const poisonKeys = 4;
 export function orderOf(seed: number, slot: number, n: number): z.infer<typeof Order> {
   const chance = chanceOf(seedOf(seed, slot, n));
   const peer = `k-${chance.whole(0, keysMax - 1)}`;
-  if (chance.happens(1 / 500)) return { key: `p-${chance.whole(0, poisonKeys - 1)}`, peer, n, mark: "poison" };
+  if (chance.happens(1 / 150)) return { key: `p-${chance.whole(0, poisonKeys - 1)}`, peer, n, mark: "poison" };
+  if (chance.happens(1 / 300)) return { key: `p-${chance.whole(0, poisonKeys - 1)}`, peer, n, mark: "abort" };
   if (chance.happens(1 / 50)) return { key: `p-${chance.whole(0, poisonKeys - 1)}`, peer, n, mark: "plain" };
   const key = `k-${chance.whole(0, chance.happens(1 / 3) ? hotKeys - 1 : keysMax - 1)}`;
   return { key, peer, n, mark: chance.happens(1 / 25) ? "shaky" : "plain" };
