@@ -8,6 +8,7 @@ export default defineConfig({
       "packages/*/src/**/*.test.ts",
       "examples/*/src/**/*.test.ts",
       "bench/src/**/*.test.ts",
+      "chaos/src/**/*.test.ts",
       "test/**/*.test.ts",
     ],
     // Type tests are statements for the compiler: `npm run types` is what checks them.

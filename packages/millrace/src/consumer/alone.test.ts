@@ -3,8 +3,18 @@ import { z } from "zod";
 import { documents } from "../contract/documents.js";
 import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
+import type { LogRecord } from "../log/log.js";
+import { silentLogger } from "../runtime/logger.js";
 import { service } from "../service/declare.js";
+import type { Store } from "../store/store.js";
+import type { NewEntry, Outcome, Position } from "../store/unit.js";
 import { endTrials, gate, otherProgram, type Trial, tempFolder, trial } from "../testing/trial.js";
+import { virtualClock } from "../testing/virtual-clock.js";
+import { Alone } from "./alone.js";
+import { Committer } from "./committer.js";
+import { Lane } from "./lane.js";
+import type { Subscription } from "./plan.js";
+import { Run } from "./run.js";
 
 afterEach(endTrials);
 
@@ -207,5 +217,48 @@ describe("after the second crash", () => {
       t = await trial([hanging()], { dir, clock: t.clock });
     }
     expect(await t.running.engine.inspect.operation(id)).toMatchObject({ state: "failed", detail: "PROCESS_DIED" });
+  });
+});
+
+describe("an event that is to run alone, and whose lane is another process's", () => {
+  const position = { id: 1, consumer: "stepping", topic: "steps", partition: 0 } as Position;
+  const record = { topic: "steps", offset: 7, id: "seven", type: "step.taken" } as LogRecord;
+
+  /** Announces one; says what was committed, and what the run did in the end. */
+  function announced(homes: { readonly before: boolean; readonly after: boolean }) {
+    const clock = virtualClock();
+    const said: string[] = [];
+    const owner = { settled: (_: Run, outcome: Outcome) => said.push(outcome.type) };
+    const claim = { type: "record", position, start: 7, offset: 7 } as const;
+    const run = new Run(owner, new Lane("key:a"), {} as Subscription, record, 0, claim, 1, 0);
+    const alone = new Alone({
+      ...{
+        consumer: "stepping",
+        store: {} as Store,
+        clock,
+        committer: new Committer({} as Store, clock, silentLogger),
+      },
+      entryOf: (_, change) => ({ ...change }) as NewEntry,
+      mayMove: () => homes.before,
+      left: () => homes.after,
+      commit: (committed, { entry }) => {
+        said.push(`${entry?.state}`);
+        committed.settled({ type: "committed", commit: 1, entry: 1 });
+      },
+      stop: (error) => said.push(String(error)),
+    });
+    alone.announce(run, () => said.push("runs"));
+    alone.close();
+    return said;
+  }
+
+  it("goes there, to wait for its turn", () => {
+    expect(announced({ before: false, after: false })).toEqual(["parked", "committed"]);
+  });
+  it("is left to that process when it took the lane over while the event was announced", () => {
+    expect(announced({ before: true, after: false })).toEqual(["running"]);
+  });
+  it("runs here when it is this process's", () => {
+    expect(announced({ before: true, after: true })).toEqual(["running", "runs"]);
   });
 });

@@ -30,8 +30,10 @@ export interface AloneHost {
   readonly committer: Committer;
   entryOf(run: Run, change: EntryChange): NewEntry;
   commit(run: Run, effects: Effects): void;
-  /** Takes the run out of its partition's flow, now that its lane's head is its entry. */
-  left(run: Run): void;
+  /** Whether this process may run the lane's entries: it has the lease of the lane's home. */
+  mayMove(run: Run): boolean;
+  /** Takes the run out of its partition's flow, now that its lane's head is its entry. False when it is not ours to run. */
+  left(run: Run): boolean;
   stop(error: unknown): void;
 }
 
@@ -59,6 +61,10 @@ export class Alone {
   /** Writes the attempt, then calls `go`; tells the run's owner instead when it could not be written. */
   announce(run: Run, go: () => void): void {
     this.announced += 1;
+    if (!run.parked && !this.#host.mayMove(run)) {
+      this.#giveAway(run);
+      return;
+    }
     run.before = (outcome) => {
       // The entry stays as it is: a stop in order is no crash, and the next start takes the mark away.
       if (this.#closed) return;
@@ -67,8 +73,7 @@ export class Alone {
         go();
       };
       if (outcome.type === "committed") {
-        if (outcome.entry !== undefined) this.#nowEntry(run, outcome.entry);
-        begin();
+        if (outcome.entry === undefined || this.#nowEntry(run, outcome.entry)) begin();
       } else if (outcome.type === "already" && !run.parked)
         this.#find(run, begin).catch((error) => this.#host.stop(error));
       else run.settled(outcome);
@@ -97,9 +102,16 @@ export class Alone {
     this.#ended.clear();
   }
 
-  #nowEntry(run: Run, entry: number): void {
+  /** Another process runs the entries of its lane: it is to run this one, and to be charged should it die of it. */
+  #giveAway(run: Run): void {
+    const due = this.#host.clock.now();
+    const change: EntryChange = { state: "parked", holds: true, attempt: run.attempt - 1, due, failure: undefined };
+    this.#host.commit(run, { entry: this.#host.entryOf(run, change) });
+  }
+
+  #nowEntry(run: Run, entry: number): boolean {
     run.lane.head = { lane: run.lane.key, entry, state: "parked", due: 0, holds: true };
-    this.#host.left(run);
+    return this.#host.left(run);
   }
 
   /** The answer was lost: the entry that it made is the lane's head. */
@@ -109,8 +121,7 @@ export class Alone {
       run.settled({ type: "held" });
       return;
     }
-    this.#nowEntry(run, head.entry);
-    begin();
+    if (this.#nowEntry(run, head.entry)) begin();
   }
 
   /** After a while the others go on: from then on a crash is not this event's. */

@@ -3,7 +3,7 @@ import type { LogRecord } from "../log/log.js";
 import { partitionOf } from "../log/murmur2.js";
 import { signal } from "../runtime/signals.js";
 import type { LaneHead } from "../store/store.js";
-import type { Effects, LaneEntry, Outcome, Position } from "../store/unit.js";
+import type { Effects, EntryChange, LaneEntry, Outcome, Position } from "../store/unit.js";
 import { Alone } from "./alone.js";
 import type { Circuit } from "./circuit.js";
 import { supersede, tellCoalesced } from "./coalesce.js";
@@ -72,8 +72,7 @@ export class Runs implements RunOwner {
     this.#host = host;
     this.memory = host.memory.share(() => consumer.wake());
     this.watch = new Watch(clock, (run) => this.#slow.overdue(run), host.slowRuns);
-    const commit = (run: Run, effects: Effects) => this.#commit(run, effects);
-    const stop = (error: unknown) => consumer.stop(error);
+    const [commit, stop] = [this.#commit.bind(this), (error: unknown) => consumer.stop(error)];
     const shared = { consumer: plan.name, store: engine.store, clock, commit, stop };
     this.#failures = new FailedRuns({
       ...shared,
@@ -83,20 +82,18 @@ export class Runs implements RunOwner {
       release: (run) => this.#release(run),
       again: (lane, waitMs) => this.#again(lane, waitMs),
     });
-    this.#slow = new SlowHandlers({
+    const moving = {
       ...shared,
-      entryOf: (run, change) => this.#failures.entryOf(run, change),
+      entryOf: (run: Run, change: EntryChange) => this.#failures.entryOf(run, change),
+      mayMove: (run: Run) => consumer.homeAt(this.#homeOf(run.lane.key)) !== undefined,
+      left: (run: Run) => this.#left(run),
+    };
+    this.#slow = new SlowHandlers({
+      ...moving,
       timedOut: (run, failure) => this.#handled(run, run.context, undefined, failure, true),
-      mayMove: (run) => consumer.homeAt(this.#homeOf(run.lane.key)) !== undefined,
-      left: (run) => this.#left(run),
       join: (lane) => this.lanes.join(lane),
     });
-    this.alone = new Alone({
-      ...shared,
-      committer: host.committer,
-      entryOf: (run, change) => this.#failures.entryOf(run, change),
-      left: (run) => this.#left(run),
-    });
+    this.alone = new Alone({ ...moving, committer: host.committer });
     this.lanes = new Lanes({
       ...shared,
       runsEntries: (lane) => consumer.homeAt(this.#homeOf(lane)) !== undefined,
@@ -453,13 +450,17 @@ export class Runs implements RunOwner {
     this.#consumer.wake();
   }
 
-  /** The event has left its partition: it is a lane entry now. */
-  #left(run: Run): void {
+  /** The event has left its partition: it is a lane entry now. False when another process runs that. */
+  #left(run: Run): boolean {
     this.#forget(run);
+    run.partition = undefined; // What becomes of that does not concern it from now on.
     run.lane.shift();
     this.#queued -= 1;
-    const position = this.#consumer.homeAt(this.#homeOf(run.lane.key)) as Position;
-    run.claim = { type: "lane-entry", position, entry: (run.lane.head as LaneHead).entry, attempt: run.attempt - 1 };
+    const position = this.#consumer.homeAt(this.#homeOf(run.lane.key));
+    if (position === undefined) this.leave(run);
+    else
+      run.claim = { type: "lane-entry", position, entry: (run.lane.head as LaneHead).entry, attempt: run.attempt - 1 };
+    return position !== undefined;
   }
 
   /** The drain time is over: the handler is told, its event stays uncommitted and runs again after the restart. */

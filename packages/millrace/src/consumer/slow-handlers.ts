@@ -16,8 +16,11 @@ export interface SlowHandlersHost {
   entryOf(run: Run, change: EntryChange): NewEntry;
   /** Whether this process may run the lane's entries: it has the lease of the lane's home. */
   mayMove(run: Run): boolean;
-  /** Takes the run out of its partition's flow, now that its lane's head is its entry. */
-  left(run: Run): void;
+  /**
+   * Takes the run out of its partition's flow, now that its lane's head is its entry. False when the lease of the lane's
+   * home has gone meanwhile: the run is given up, and another process runs the entry.
+   */
+  left(run: Run): boolean;
   timedOut(run: Run, failure: Failure): void;
   join(lane: Lane): void;
   stop(error: unknown): void;
@@ -96,7 +99,7 @@ export class SlowHandlers {
   #nowEntry(run: Run, entry: number): void {
     const { lane } = run;
     lane.head = { lane: lane.key, entry, state: "running", due: 0, holds: true };
-    this.#host.left(run);
+    if (!this.#host.left(run)) return;
     this.#host.join(lane);
     this.stays(run);
   }

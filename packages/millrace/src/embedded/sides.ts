@@ -46,12 +46,20 @@ export function attachedSide(reader: Database, calls: Calls): FileSide {
     topics.refresh();
     return shape;
   };
+  const log = logReads(reader, topics);
+  // Positions are read from the file, which may be ahead of the owner's bell: where a topic begins and ends is, too.
+  const fresh =
+    <Answer>(ask: (topic: string) => Answer) =>
+    (topic: string) => {
+      topics.refresh();
+      return ask(topic);
+    };
   return {
     reads,
     writes: farWrites(calls, reader),
     operate: farOperate(calls),
     topics,
-    log: { ...logReads(reader, topics), ...far, ensureTopic },
+    log: { ...log, ends: fresh(log.ends), starts: fresh(log.starts), ...far, ensureTopic },
   };
 }
 

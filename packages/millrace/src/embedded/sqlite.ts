@@ -15,7 +15,8 @@ export interface Statement {
   all(...params: SqliteValue[]): unknown[];
   setReturnArrays(on: boolean): void;
 }
-interface Sqlite {
+/** A build of SQLite. */
+export interface Sqlite {
   readonly DatabaseSync: new (file: string, options?: { readOnly?: boolean }) => Database;
   readonly backup: (source: Database, file: string) => Promise<number>;
 }
@@ -29,6 +30,11 @@ export function sqlite(): Sqlite {
   const major = Number(process.versions.node.split(".")[0]);
   loaded = require(major >= 24 ? "node:sqlite" : "@photostructure/sqlite") as Sqlite;
   return loaded;
+}
+
+/** For tests: puts another build in its place, for all connections that are opened from then on in this thread. */
+export function substituteSqlite(make: (own: Sqlite) => Sqlite): void {
+  loaded = make(sqlite());
 }
 
 /**

@@ -1,0 +1,227 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { audit, type Verdict } from "./audit.js";
+import { type Chance, chanceOf, seedOf } from "./chance.js";
+import { RestWatch, readFacts } from "./facts.js";
+import { type End, type FaultPlan, Life } from "./life.js";
+
+/** What a run is to do. */
+export interface CampaignOptions {
+  readonly dir: string;
+  readonly kills: number;
+  readonly seed: number;
+  readonly processes: number;
+  readonly rate: number;
+  readonly fault: string | undefined;
+  readonly aborts: boolean;
+  readonly say: (line: string) => void;
+}
+
+/** What a run came to. */
+export interface Report extends Verdict {
+  readonly seed: number;
+  readonly kills: number;
+  readonly killsAfterAck: number;
+  /** Of the kills: of the owner of the file, by a process's own hand at a chosen point, and of frozen processes. */
+  readonly killsOf: { readonly owner: number; readonly point: number; readonly frozen: number };
+  readonly freezes: number;
+  readonly restMs: number;
+  readonly seconds: number;
+}
+
+/** Leases this short expire while a process is frozen. Signs of life are 3 s apart. */
+const leaseMs = 5_000;
+const restWithinMs = 120_000;
+const stopWithinMs = 30_000;
+const pointShare = 0.6;
+/** The program's own ends: 0 when asked to stop, 4 when the owner was stopped for too long to let it in. */
+const refusedCode = 4;
+
+/** Kills, freezes and restarts processes that work on one file, and then looks whether every promise was kept. */
+export async function campaign(options: CampaignOptions): Promise<Report> {
+  return await new Campaign(options).run();
+}
+
+class Campaign {
+  readonly #options: CampaignOptions;
+  readonly #chance: Chance;
+  readonly #armedBy: string;
+  readonly #lives: (Life | undefined)[];
+  readonly #generations: number[];
+  /** Lives that this campaign killed, as against those that killed themselves. */
+  readonly #shot = new Set<Life>();
+  readonly #broken: string[] = [];
+  #kills = 0;
+  #killsAfterAck = 0;
+  readonly #killsOf = { owner: 0, point: 0, frozen: 0 };
+  #freezes = 0;
+  #freezing = false;
+  #faultsOver = false;
+
+  constructor(options: CampaignOptions) {
+    this.#options = options;
+    this.#chance = chanceOf(seedOf(options.seed, 7));
+    this.#armedBy = join(options.dir, "armed");
+    this.#lives = new Array<Life | undefined>(options.processes).fill(undefined);
+    this.#generations = new Array<number>(options.processes).fill(0);
+  }
+
+  async run(): Promise<Report> {
+    const { dir, kills, seed, processes, say } = this.#options;
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(this.#armedBy, "");
+    const began = performance.now();
+    const until = began + 120_000 + kills * 5_000;
+    while (this.#kills < kills && this.#broken.length === 0) {
+      if (performance.now() > until) {
+        this.#broken.push(`after ${this.#kills} kills nothing went on`);
+        break;
+      }
+      this.#refill();
+      await pause(this.#chance.whole(20, 350));
+      if (this.#kills < kills) this.#strike();
+    }
+    const restMs = await this.#rest();
+    await this.#stop();
+    say("chaos: all is at rest, or given up; the audit begins");
+    const verdict = audit(readFacts(dir, processes), seed, this.#broken);
+    return {
+      seed,
+      kills: this.#kills,
+      killsAfterAck: this.#killsAfterAck,
+      killsOf: this.#killsOf,
+      freezes: this.#freezes,
+      restMs,
+      seconds: Math.round((performance.now() - began) / 1_000),
+      ...verdict,
+    };
+  }
+
+  /** A process in every slot. Some of them carry the point of their own death. */
+  #refill(): void {
+    const { dir, seed, rate, aborts, fault } = this.#options;
+    for (const [slot, life] of this.#lives.entries()) {
+      if (life !== undefined && !life.over) continue;
+      const generation = (this.#generations[slot] ?? 0) + 1;
+      this.#generations[slot] = generation;
+      const chance = chanceOf(seedOf(seed, slot, generation, 3));
+      const death = {
+        at: chance.pick(["before", "inside", "after"]),
+        commit: chance.happens(0.1) ? chance.whole(1, 20) : chance.whole(15, 90),
+        statement: chance.whole(1, 25),
+      };
+      const plan: FaultPlan = {
+        leaseMs,
+        armedBy: this.#armedBy,
+        ...(fault === undefined ? {} : { fault }),
+        ...(chance.happens(pointShare) && !this.#faultsOver ? { death } : {}),
+      };
+      const born = new Life({ dir, seed, slot, generation, rate, aborts }, plan);
+      this.#lives[slot] = born;
+      void born.ended.then((end) => this.#died(born, end));
+    }
+  }
+
+  #died(life: Life, { code, signal }: End): void {
+    if (signal === "SIGKILL") {
+      this.#kills += 1;
+      if (life.acked) this.#killsAfterAck += 1;
+      if (life.frozen) this.#killsOf.frozen += 1;
+      if (!this.#shot.has(life)) this.#killsOf.point += 1;
+      if (this.#owner() === life.pid) this.#killsOf.owner += 1;
+      if (this.#kills % 50 === 0)
+        this.#options.say(`chaos: ${this.#kills} kills, ${this.#killsAfterAck} after an acknowledgement`);
+    } else if (signal !== "SIGABRT" && code !== 0 && code !== refusedCode)
+      this.#broken.push(
+        `process ${life.pid} of slot ${life.slot} ended with ${signal ?? code}; see log-${life.slot}.log`,
+      );
+  }
+
+  #strike(): void {
+    const alive = this.#lives.filter((life): life is Life => life !== undefined && !life.over && !this.#shot.has(life));
+    // Who carries the point of its own death is left to it, unless it does not come there.
+    const working = alive.filter((life) => life.acked && !life.frozen && (!life.doomed || life.age > 6_000));
+    const dice = this.#chance.next();
+    const victim = this.#chance.pick(working.length > 0 ? working : alive.filter((life) => !life.acked));
+    const random = this.#chance.next();
+    if (victim === undefined) return;
+    if (dice < 0.02) for (const life of alive) this.#shoot(life);
+    else if (dice < 0.12) {
+      const owner = working.find(({ pid }) => pid === this.#owner());
+      if (owner !== undefined) this.#shoot(owner);
+    } else if (dice < 0.17) this.#freeze(victim, random);
+    // One that has acknowledged nothing yet is hit only now and then: such a kill proves little.
+    else if (dice < 0.5 && (victim.acked || random < 0.05)) this.#shoot(victim);
+  }
+
+  #shoot(life: Life): void {
+    this.#shot.add(life);
+    life.kill();
+  }
+
+  /** Long enough for its leases to go to others; then it goes on as a zombie, or dies. */
+  #freeze(life: Life, random: number): void {
+    if (this.#freezing) return;
+    this.#freezing = true;
+    this.#freezes += 1;
+    life.freeze();
+    void pause(leaseMs + 500 + random * 1_500).then(() => {
+      this.#freezing = false;
+      if (life.over) return;
+      if (random < 0.3 && !this.#faultsOver) this.#shoot(life);
+      else life.thaw();
+    });
+  }
+
+  #owner(): number {
+    try {
+      return (JSON.parse(readFileSync(join(this.#options.dir, "data", "owner.json"), "utf8")) as { pid: number }).pid;
+    } catch {
+      return -1;
+    }
+  }
+
+  /** No more faults: every process is up, publishes no more, and everything comes to rest. */
+  async #rest(): Promise<number> {
+    this.#faultsOver = true;
+    rmSync(this.#armedBy, { force: true });
+    const began = performance.now();
+    for (const life of this.#lives) if (life !== undefined && !life.over) life.thaw();
+    const watch = new RestWatch(this.#options.dir);
+    let left: readonly string[] = [];
+    let quiet = 0;
+    while (performance.now() - began < restWithinMs && this.#broken.length === 0) {
+      this.#refill();
+      const lives = this.#lives as readonly Life[];
+      for (const life of lives) if (life.ready && !life.drained) life.rest();
+      const running = lives
+        .filter(({ drained }) => !drained)
+        .map(({ slot }) => `the process of slot ${slot} has not drained`);
+      left = running.length > 0 ? running : watch.left();
+      quiet = left.length === 0 ? quiet + 1 : 0;
+      // Twice in a row: a timer may have left its row and not come to its handlers yet.
+      if (quiet === 2) return Math.round(performance.now() - began);
+      await pause(200);
+    }
+    this.#broken.push(...left.slice(0, 20));
+    return Math.round(performance.now() - began);
+  }
+
+  async #stop(): Promise<void> {
+    const alive = this.#lives.filter((life): life is Life => life !== undefined && !life.over);
+    for (const life of alive) life.stop();
+    const late = new AbortController();
+    await Promise.race([
+      Promise.all(alive.map(({ ended }) => ended)),
+      pause(stopWithinMs, undefined, { signal: late.signal }).catch(() => undefined),
+    ]);
+    late.abort();
+    for (const life of alive)
+      if (!life.over) {
+        this.#broken.push(`process ${life.pid} of slot ${life.slot} did not stop within ${stopWithinMs / 1_000} s`);
+        life.kill();
+        await life.ended;
+      }
+  }
+}

@@ -1,0 +1,51 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Report } from "./campaign.js";
+
+const program = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+const seed = Number(process.env.CHAOS_SEED ?? Math.floor(performance.timeOrigin) % 2 ** 31);
+const kills = 50;
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "millrace-chaos-test-"));
+  console.log(`chaos: seed ${seed} (set CHAOS_SEED to repeat its choices)`);
+});
+afterEach((context) => {
+  if (context.task.result?.state === "fail") console.log(`chaos: what is left is in ${dir}`);
+  else rmSync(dir, { recursive: true, force: true });
+});
+
+/** Runs the program as a user would. */
+async function chaos(...args: readonly unknown[]): Promise<{ readonly code: number; readonly report: Report }> {
+  const child = spawn(process.execPath, [program, "--json", "--dir", dir, ...args.map(String)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit") as Promise<[number]>]);
+  return { code, report: JSON.parse(output) as Report };
+}
+
+describe("three processes on one file", () => {
+  it(`lose, double and reorder nothing when ${kills} of them are killed or frozen in the middle of their work`, {
+    timeout: 420_000,
+  }, async () => {
+    const { code, report } = await chaos("--kills", kills, "--seed", seed);
+    const broken = Object.entries(report.invariants).filter(([, state]) => state !== "ok");
+    expect(broken).toEqual([]);
+    expect([code, report.lost, report.duplicated, report.reordered]).toEqual([0, 0, 0, 0]);
+    expect(report.kills).toBeGreaterThanOrEqual(kills);
+    expect(report.killsAfterAck).toBeGreaterThanOrEqual(report.kills / 2);
+  });
+
+  it("are caught when the parked head of a lane does not hold its followers", { timeout: 180_000 }, async () => {
+    const { code, report } = await chaos("--kills", 12, "--seed", seed, "--rate", 200, "--fault", "lane");
+    expect(code).toBe(10);
+    expect(report.reordered).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,22 @@
+// Loaded before a program that is to meet faults: `MILLRACE_FAULTS='{…}' node --import …/testing/faults-process.js PROGRAM`.
+// It comes into the workers of that program, too. Only for the chaos runs and tests of this repository.
+import { existsSync } from "node:fs";
+import { type FaultName, leasesOf, plant } from "./faults.js";
+import { type DeathPoint, dieAt } from "./faults-death.js";
+
+/** What is to go wrong. */
+export interface FaultPlan {
+  /** A guard that is turned off. */
+  readonly fault?: FaultName;
+  /** How long leases are, in place of 15 s. */
+  readonly leaseMs?: number;
+  readonly death?: Omit<DeathPoint, "armed">;
+  /** Nobody kills itself once this file is gone. */
+  readonly armedBy?: string;
+}
+
+const plan = JSON.parse(process.env.MILLRACE_FAULTS ?? "{}") as FaultPlan;
+if (plan.fault !== undefined) plant(plan.fault);
+if (plan.leaseMs !== undefined) leasesOf(plan.leaseMs);
+if (plan.death !== undefined)
+  dieAt({ ...plan.death, armed: () => plan.armedBy === undefined || existsSync(plan.armedBy) });
