@@ -99,7 +99,7 @@ function isEvent(message: Message<string, unknown>): message is Message<EventNam
 }
 
 /** Who, why and when. */
-function actOf(live: Live, args: ActArgs): Act {
+export function actOf(live: Live, args: ActArgs): Act {
   const reason = args.reason.trim();
   if (reason === "" && args.dryRun !== true) {
     throw new Failure("OPTION_INVALID", "give a reason: it is kept in the audit record", {

@@ -137,6 +137,9 @@ export interface Admin {
   explain(args: { readonly id?: string; readonly key?: string }): Promise<Origin & { readonly flows: readonly Flow[] }>;
   consumers(): Promise<Origin & { readonly consumers: readonly ConsumerStanding[] }>;
   forget(args: ActArgs & { readonly consumer: string; readonly force?: boolean }): Promise<ActReport>;
+  /** Has the consumer start no more runs until it is resumed; those under way end. */
+  pause(args: ActArgs & { readonly consumer: string }): Promise<ActReport>;
+  resume(args: ActArgs & { readonly consumer: string }): Promise<ActReport>;
   deadLetters(args: {
     readonly consumer?: string;
     readonly fingerprint?: string;

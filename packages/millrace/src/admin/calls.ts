@@ -42,6 +42,8 @@ export const calls: Readonly<Record<keyof Admin, Schema>> = {
   explain: args({ id: text, key: text }),
   consumers: args({}),
   forget: args({ ...act, consumer: text, force: { type: "boolean" } }, ["reason", "actor", "consumer"]),
+  pause: args({ ...act, consumer: text }, ["reason", "actor", "consumer"]),
+  resume: args({ ...act, consumer: text }, ["reason", "actor", "consumer"]),
   deadLetters: args(
     { consumer: text, fingerprint: text, state: { enum: ["dead", "parked"] }, after: count, limit: count },
     ["limit"],

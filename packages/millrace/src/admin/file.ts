@@ -10,6 +10,8 @@ export function fileAdmin(file: { readonly inspect: Inspect; readonly dir: strin
   return {
     ...readsOf({ inspect, dir, now, live: undefined, stopping }),
     forget: refuse,
+    pause: refuse,
+    resume: refuse,
     edit: refuse,
     skip: refuse,
     redrive: refuse,

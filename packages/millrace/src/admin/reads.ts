@@ -12,7 +12,7 @@ import { follow } from "./tail.js";
 import { entryView, eventView, iso } from "./views.js";
 
 /** The parts of {@link Admin} that only look. */
-export type Reads = Omit<Admin, "forget" | "edit" | "skip" | "redrive" | "publish" | "backup">;
+export type Reads = Omit<Admin, "forget" | "pause" | "resume" | "edit" | "skip" | "redrive" | "publish" | "backup">;
 
 /** What can be looked at. */
 export interface Sight {

@@ -1,13 +1,14 @@
 import type { ConsumerStatus } from "../app/app.js";
 import type { ConsumerView } from "../store/inspect.js";
-import type { LaneEntry } from "../store/unit.js";
+import type { LaneEntry, Pause } from "../store/unit.js";
+import { iso } from "./views.js";
 
 /**
- * ok: caught up. blocked: heads of lanes fail, or what handlers depend on; or an event takes
- * long. stopped: it does not run, and says why. stalled: work, but no progress
+ * ok: caught up. paused: by an operator, who says why. blocked: heads of lanes fail, or what handlers depend on; or an
+ * event takes long. stopped: it does not run, and says why. stalled: work, but no progress
  * within the window. slow: behind, and moving. unknown: nothing runs, so that nobody can say.
  */
-export type Verdict = "ok" | "blocked" | "stopped" | "stalled" | "slow" | "unknown";
+export type Verdict = "ok" | "paused" | "blocked" | "stopped" | "stalled" | "slow" | "unknown";
 
 /** How a consumer stands. Lag in time comes first; undefined is unknown, which is not 0. */
 export interface ConsumerStanding {
@@ -88,6 +89,7 @@ function judge({ view, status, head, live, now }: StandingFacts): { verdict: Ver
       reason: status.failure ? `${status.failure.code}: ${status.failure.message}` : "stopped",
     };
   }
+  if (view.paused !== undefined) return { verdict: "paused", reason: pausedBy(view.paused, view) };
   if (status.circuit !== undefined) return { verdict: "blocked", reason: circuitOpen(status.circuit) };
   if (status.blocked !== undefined) return { verdict: "blocked", reason: heldUpBy(status.blocked) };
   if (head !== undefined) return { verdict: "blocked", reason: blockedBy(view, head) };
@@ -105,6 +107,10 @@ function circuitOpen({ since, message }: NonNullable<ConsumerStatus["circuit"]>)
 /** One line: what holds up, of which key, since when. */
 function heldUpBy({ type, event, key, since, how }: NonNullable<ConsumerStatus["blocked"]>): string {
   return `${type} ${event} of key ${key}, since ${new Date(since).toISOString()}: ${how}`;
+}
+
+function pausedBy({ actor, at, reason }: Pause, { lagRecords, parked }: ConsumerView): string {
+  return `by ${actor} since ${iso(at)}: ${reason}; ${lagRecords + parked} events wait`;
 }
 
 function blockedBy(view: ConsumerView, head: LaneEntry): string {

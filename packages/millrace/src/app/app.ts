@@ -2,7 +2,7 @@ import type { SqlInput } from "../consumer/handler.js";
 import type { EventName, Message } from "../contract/contract.js";
 import type { ContractDeclaration } from "../contract/declaration.js";
 import type { DocumentType } from "../contract/documents.js";
-import type { Engine, OpenEngine } from "../engine/engine.js";
+import type { Change, Engine, OpenEngine } from "../engine/engine.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Duration } from "../runtime/duration.js";
 import type { Logger } from "../runtime/logger.js";
@@ -123,6 +123,8 @@ export interface Running {
   consumers(): readonly ConsumerStatus[];
   /** Look again at lanes that an operator's act changed, and at amendments. */
   lanesChanged(lanes: readonly { readonly consumer: string; readonly lane: string }[]): Promise<void>;
+  /** Look again at what an act in this process changed; the other processes hear of it by themselves. */
+  changed(change: Change): Promise<void>;
   forget(consumer: string): void;
 }
 
@@ -166,7 +168,7 @@ export interface App {
    * waits behind them, are left to the operator.
    *
    * @throws {Failure} when the rest has settled, but a consumer has stopped with events left, or before it came to any: with the code
-   * of its failure, which is the cause, and its name in `details.consumer`.
+   * of its failure, which is the cause, and its name in `details.consumer`. CONSUMER_PAUSED when a paused one has events left.
    */
   settled(): Promise<void>;
   /** Resolves after `stop`, however it was asked for. */

@@ -281,6 +281,9 @@ class RunningApp implements App {
             lanes.filter((changed) => changed.consumer === consumer.name).map((changed) => changed.lane),
           );
       },
+      changed: async (change) => {
+        await Promise.all(consumers.map((consumer) => consumer.changed(change)));
+      },
       forget: (name) =>
         consumers
           .find((consumer) => consumer.name === name)

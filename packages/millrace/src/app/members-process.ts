@@ -50,6 +50,7 @@ say({ started: process.pid });
 interface Ask {
   readonly publish?: z.infer<typeof Step>;
   readonly numbers?: readonly string[];
+  readonly turn?: "pause" | "resume";
   readonly stop?: true;
 }
 for await (const line of createInterface({ input: process.stdin })) {
@@ -64,6 +65,11 @@ for await (const line of createInterface({ input: process.stdin })) {
     const found = await Promise.all(ask.numbers.map((id) => app.documents(counts).get(id)));
     const [status] = running?.consumers() ?? [];
     say({ numbers: found.map((one) => one?.numbers ?? []), partitions: status?.partitions ?? 0 });
+  } else if (ask.turn !== undefined) {
+    const act = { actor: "ann", reason: "a test", at: Date.now() };
+    const outcome = await running?.engine.operate[ask.turn]("counting", act);
+    await running?.changed({ pauses: true });
+    say({ turned: outcome?.changed ?? 0 });
   } else if (ask.stop === true) {
     await app.stop();
     say({ stopped: true });

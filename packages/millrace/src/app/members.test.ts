@@ -24,6 +24,7 @@ interface Answer {
   readonly numbers?: readonly (readonly number[])[];
   readonly partitions?: number;
   readonly stopped?: boolean;
+  readonly turned?: number;
 }
 
 const programs = new Set<ChildProcess>();
@@ -182,6 +183,25 @@ describe("three processes on one file", () => {
       await other.ask({ numbers: [] });
     }
     expectOnceInOrder(await ended, other.acked);
+  });
+
+  it("all hold a consumer that one of them pauses, also after a take-over, until another resumes it", async () => {
+    const dir = tempFolder();
+    const all = [await Program.start(dir), await Program.start(dir), await Program.start(dir)];
+    expect(await all[1]?.ask({ turn: "pause" })).toEqual({ turned: 1 });
+    for (let n = 0; n < 90; n += 1) all[n % 3]?.publish({ key: keyOf(n), n });
+    await Promise.all(all.map((one) => one.ackedAtLeast(30)));
+    const acked = all.flatMap((one) => one.acked);
+    const none = async (by: Program) => {
+      for (let look = 0; look < 20; look += 1) expect((await by.ask({ numbers: keys })).numbers?.flat()).toEqual([]);
+    };
+    for (const one of all) await none(one);
+    const owner = all.find(({ child }) => child.pid === ownerPid(dir)) as Program;
+    await owner.kill();
+    const left = all.filter((one) => one !== owner);
+    for (const one of left) await none(one);
+    expect(await left[0]?.ask({ turn: "resume" })).toEqual({ turned: 1 });
+    expectOnceInOrder(await handled(left[1] as Program, acked), acked);
   });
 
   it("leave in order: the last one's file is whole, and the next owner has every lease at once", async () => {

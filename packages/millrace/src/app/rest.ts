@@ -51,7 +51,9 @@ export class Rest {
       if (leftBehind !== undefined)
         throw new Failure(
           leftBehind.code,
-          `settled: ${name} has stopped with events left to handle (${leftBehind.message}); mend the cause and start the app again`,
+          leftBehind.code === "CONSUMER_PAUSED"
+            ? `settled: ${leftBehind.message}; it has events left to handle: resume it`
+            : `settled: ${name} has stopped with events left to handle (${leftBehind.message}); mend the cause and start the app again`,
           { cause: leftBehind, details: { consumer: name } },
         );
   }

@@ -57,10 +57,39 @@ function linesOf(standing: ConsumerStanding): readonly string[] {
   ];
 }
 
-interface ForgetOptions extends CommonOptions {
+interface TurnOptions extends CommonOptions {
   readonly reason?: string;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
+}
+
+/** Has a consumer start no more runs, in whatever process. */
+export async function pauseConsumer(name: string, options: TurnOptions): Promise<void> {
+  await turn(name, options, { verb: "pause", done: "paused" });
+}
+
+/** Lets a paused consumer go on. */
+export async function resumeConsumer(name: string, options: TurnOptions): Promise<void> {
+  await turn(name, options, { verb: "resume", done: "resumed" });
+}
+
+async function turn(
+  name: string,
+  options: TurnOptions,
+  { verb, done }: { readonly verb: "pause" | "resume"; readonly done: string },
+): Promise<void> {
+  const output = openOutput(readFormat(options.output));
+  const already = verb === "pause" ? `${name} is paused already` : `${name} is not paused`;
+  const dryRun = options.dryRun === true;
+  const reason = dryRun ? "" : await reasonFor(options, options.reason);
+  const report = await acting(options, (admin) => admin[verb]({ consumer: name, actor: actor(), reason, dryRun }));
+  printOne(output, report, () => {
+    if (report.matched === 0) return [already];
+    return [dryRun ? `would ${verb} ${name}` : `${done} ${name}`];
+  });
+}
+
+interface ForgetOptions extends TurnOptions {
   readonly force?: boolean;
 }
 

@@ -172,6 +172,24 @@ describe("consumers", () => {
     expect((await trial.run("consumers", "show", "nobody")).code).toBe(3);
   });
 
+  it("are paused and resumed, with a reason", async () => {
+    const pause = (...more: string[]) => trial.run("consumers", "pause", "mail", "--no-input", ...more);
+    expect((await pause()).code).toBe(2);
+    expect(await pause("--dry-run")).toMatchObject({ code: 0, stdout: "would pause mail\n" });
+    expect(await pause("--reason", "full")).toMatchObject({ code: 0, stdout: "paused mail\n", stderr: "" });
+    expect((await pause("--reason", "again")).stdout).toBe("mail is paused already\n");
+    const { consumers } = await json<{ consumers: { consumer: string; verdict: string; reason: string }[] }>(
+      "consumers",
+    );
+    expect(consumers.find(({ consumer }) => consumer === "mail")).toMatchObject({
+      verdict: "paused",
+      reason: expect.stringMatching(/^by cli:.* since 20.*: full; \d+ events wait$/),
+    });
+    expect((await trial.run("consumers", "resume", "mail", "--reason", "emptied")).stdout).toBe("resumed mail\n");
+    expect((await trial.run("consumers", "resume", "mail", "--reason", "again")).stdout).toBe("mail is not paused\n");
+    expect((await trial.run("consumers", "pause", "liam", "--reason", "r")).code).toBe(3);
+  });
+
   it("are not forgotten while the app declares them, nor without a reason", async () => {
     expect((await trial.run("consumers", "forget", "mail", "--reason", "a test")).code).toBe(4);
     expect((await trial.run("consumers", "forget", "mail", "--force")).code).toBe(2);

@@ -138,6 +138,13 @@ function addConsumers(program: Command, finish: Finish): void {
   about(consumers.command("show <name>"))
     .description("print one consumer with its positions")
     .action(async (name, options) => finish(await (await import("./consumers.js")).showConsumer(name, options)));
+  changing(consumers.command("pause <name>"))
+    .description("have it start no more runs, in whatever process, until it is resumed; those under way end")
+    .addHelpText("after", examples('consumers pause payments --reason "the provider is down"'))
+    .action(async (name, options) => finish(await (await import("./consumers.js")).pauseConsumer(name, options)));
+  changing(consumers.command("resume <name>"))
+    .description("let it go on")
+    .action(async (name, options) => finish(await (await import("./consumers.js")).resumeConsumer(name, options)));
   changing(consumers.command("forget <name>"))
     .description("remove a consumer that is gone for good: it no longer keeps events from being deleted")
     .option("--force", "also one that the running app declares; it stops")

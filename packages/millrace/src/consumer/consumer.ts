@@ -1,6 +1,7 @@
 import type { Change } from "../engine/engine.js";
 import { Failure, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
+import type { Pause } from "../store/unit.js";
 import { Amendments } from "./amendments.js";
 import { Circuit, type OpenCircuit } from "./circuit.js";
 import type { PartitionFeed } from "./feed.js";
@@ -36,6 +37,7 @@ export class Consumer {
   readonly #watchdog: Watchdog;
   #recovery: Recovery | undefined;
   #started = false;
+  #paused: Pause | undefined;
   #woken = false;
   #opened = false;
 
@@ -128,6 +130,7 @@ export class Consumer {
     for (const position of positions) this.#fetcher.take(position);
     await this.#amendments.load(engine.store, this.name);
     await this.#recover();
+    this.#paused = await engine.store.readPause(this.name);
     await this.#runs.open();
     this.#opened = true;
   }
@@ -182,14 +185,17 @@ export class Consumer {
     this.#fetcher.appended(topics);
   }
 
-  /** Nothing is dispatched, running, waiting for a retry or left to fetch. */
+  /** Nothing is dispatched, running, waiting for a retry or left to fetch; or it is paused, and nothing runs. */
   get resting(): boolean {
-    return this.state === "stopped" || this.#idle;
+    const held = this.#paused !== undefined && this.#runs.inFlight === 0 && !this.#runs.resting;
+    return this.state === "stopped" || held || this.#idle;
   }
 
   /** Why it stopped, if it left work undone. One that never came to its events may have missed any number of them. */
   get leftBehind(): Failure | undefined {
-    return this.#opened && this.#idle ? undefined : this.failure;
+    if (this.#opened && this.#idle) return undefined;
+    if (this.failure !== undefined || this.#paused === undefined) return this.failure;
+    return new Failure("CONSUMER_PAUSED", `${this.name} is paused by ${this.#paused.actor}: ${this.#paused.reason}`);
   }
 
   get #idle(): boolean {
@@ -208,11 +214,12 @@ export class Consumer {
   }
 
   /** Another process changed something that this consumer may remember. */
-  async changed({ lanes, amended, leases }: Change): Promise<void> {
+  async changed({ lanes, amended, pauses, leases }: Change): Promise<void> {
     if (this.state !== "running") return;
     try {
       if (amended === true) await this.#amendments.load(this.#host.engine.store, this.name);
       for (const { consumer, lane } of lanes ?? []) if (consumer === this.name) this.#runs.lanes.changed(lane);
+      if (pauses === true) this.#paused = await this.#host.engine.store.readPause(this.name);
       if (leases === true) await this.#leasing.look();
       this.#wake();
     } catch (error) {
@@ -264,11 +271,12 @@ export class Consumer {
 
   #pump(): void {
     if (this.state !== "running") return;
-    this.#runs.startReady();
+    // While it is paused it still fetches a little: whether it has work shows.
+    if (this.#paused === undefined) this.#runs.startReady();
     if (this.#runs.hungry) this.#fetcher.next(this.#runs.memory.room());
     if (!this.#fetcher.atEnd) this.#runs.relieve(() => this.#fetcher.full);
-    this.#runs.startReady();
-    if (this.#recovery?.look() === true) this.#recovery = undefined;
+    if (this.#paused === undefined) this.#runs.startReady();
+    if (this.#paused === undefined && this.#recovery?.look() === true) this.#recovery = undefined;
     if (this.resting) {
       this.progressAt = this.#host.clock.now();
       this.onResting();

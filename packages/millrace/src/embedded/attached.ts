@@ -1,11 +1,12 @@
 import { Failure, isFailure } from "../failure/failure.js";
 import type { LogAdmin, LogWriter, NewRecord, TopicShape } from "../log/log.js";
-import type { EntriesOutcome, Operate } from "../store/operate.js";
+import type { Operate } from "../store/operate.js";
 import type { DocumentTypeShape, Leased, Registration, ScheduleRow } from "../store/store.js";
 import type { IndexEntry, Outcome, Position, Progress, Unit } from "../store/unit.js";
 import type { Door } from "./core.js";
 import { indexesOf } from "./documents.js";
 import { type CommitAnswer, documentText, perform } from "./members.js";
+import { operateBy } from "./operate.js";
 import { all, first } from "./query.js";
 import type { Database } from "./sqlite.js";
 import { type FromOwner, failureOf, type ToOwner, type Wire } from "./wire.js";
@@ -159,9 +160,5 @@ export function farLog(calls: Calls): Pick<LogAdmin, "ensureTopic"> & LogWriter 
 
 /** Operators' acts, done by the owner. */
 export function farOperate(calls: Calls): Operate {
-  const act =
-    <Name extends keyof Operate>(name: Name) =>
-    async (...args: Parameters<Operate[Name]>) =>
-      (await calls.make(name, args)) as EntriesOutcome;
-  return { edit: act("edit"), skip: act("skip"), redrive: act("redrive"), forget: act("forget") };
+  return operateBy((name, args) => calls.make(name, args));
 }

@@ -167,6 +167,10 @@ export class Core {
       this.ring({ change: { lanes: outcome.lanes, amended: true } }, member);
       return outcome;
     };
+    const paused = (outcome: ActOutcome): ActOutcome => {
+      if (outcome.changed > 0) this.ring({ change: { pauses: true } }, member);
+      return outcome;
+    };
     return {
       edit: async (entry: number, id: string, data: string, act: Act) =>
         changed(await operate.edit(entry, id, data, act)),
@@ -178,6 +182,8 @@ export class Core {
         this.ring({ change: { leases: true } }, member);
         return outcome;
       },
+      pause: async (consumer: string, act: Act) => paused(await operate.pause(consumer, act)),
+      resume: async (consumer: string, act: Act) => paused(await operate.resume(consumer, act)),
     };
   }
 

@@ -12,6 +12,7 @@ import { prepareFile, probeFlush } from "./format.js";
 import { type Host, startHost } from "./host.js";
 import { createInspect } from "./inspect.js";
 import { aliveEveryMs, type FarBell } from "./members.js";
+import { operateBy } from "./operate.js";
 import { makePrivate, type Ownership, refuseEmptied, takeOwnership } from "./owner.js";
 import { attachedSide, type FileSide, ownerSide } from "./sides.js";
 import { greet, type Joining, joinOwner, type Listening, listenFor } from "./socket.js";
@@ -43,12 +44,10 @@ export class OpenEmbedded implements OpenEngine {
     ensureTopic: (topic) => this.#live.log.ensureTopic(topic),
     topics: () => this.#live.log.topics(),
   };
-  readonly operate: OpenEngine["operate"] = {
-    edit: (entry, id, data, act) => this.#live.operate.edit(entry, id, data, act),
-    skip: (entries, act) => this.#live.operate.skip(entries, act),
-    redrive: (entries, act) => this.#live.operate.redrive(entries, act),
-    forget: (consumer, act) => this.#live.operate.forget(consumer, act),
-  };
+  readonly operate = operateBy((name, args) => {
+    const act = this.#live.operate[name] as (...args: readonly unknown[]) => unknown;
+    return act(...args);
+  });
   readonly #parts: EmbeddedParts;
   readonly #calls = new Calls();
   readonly #ears = new Ears();
@@ -236,7 +235,7 @@ export class OpenEmbedded implements OpenEngine {
   }
 
   #lookAgain(): void {
-    const change = { leases: true, timers: true, amended: true };
+    const change = { leases: true, timers: true, amended: true, pauses: true };
     this.#ears.hear({ topics: [...this.#live.topics.byName.keys()], change }, true);
   }
 

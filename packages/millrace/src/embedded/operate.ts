@@ -1,6 +1,8 @@
 import { Failure } from "../failure/failure.js";
 import type { Act, ActOutcome, EntriesOutcome, Operate } from "../store/operate.js";
 import type { LaneEntry } from "../store/unit.js";
+import { audit } from "./audit.js";
+import { pause, resume } from "./pauses.js";
 import { first, run } from "./query.js";
 import { decodeEntry, type EntryRow, encodeRecord } from "./rows.js";
 import type { Database } from "./sqlite.js";
@@ -15,7 +17,27 @@ export function createOperate(database: Database, transact: Transact): Operate {
     skip: (entries, act) => transact(() => each(database, entries, (letter) => skip(database, letter, act))),
     redrive: (entries, act) => transact(() => each(database, entries, (letter) => redrive(database, letter, act))),
     forget: (consumer, act) => transact(() => forget(database, consumer, act)),
+    pause: (consumer, act) => transact(() => pause(database, consumer, act)),
+    resume: (consumer, act) => transact(() => resume(database, consumer, act)),
   };
+}
+
+const names: Readonly<Record<keyof Operate, true>> = {
+  edit: true,
+  skip: true,
+  redrive: true,
+  forget: true,
+  pause: true,
+  resume: true,
+};
+
+/** Operators' acts that are all done in one way, by name. */
+export function operateBy(act: (name: keyof Operate, args: readonly unknown[]) => unknown): Operate {
+  const acts = Object.keys(names).map((name) => [
+    name,
+    (...args: readonly unknown[]) => act(name as keyof Operate, args),
+  ]);
+  return Object.fromEntries(acts) as Operate;
 }
 
 const unchanged: ActOutcome = { changed: 0, lanes: [] };
@@ -99,7 +121,7 @@ function forget(database: Database, consumer: string, act: Act): ActOutcome {
   if (run(database, "DELETE FROM mr_consumers WHERE consumer = ?", consumer) === 0)
     throw new Failure("NOT_FOUND", `no consumer ${consumer} is registered; see millrace consumers ls`);
   let changed = 1;
-  for (const table of ["mr_positions", "mr_lane_entries", "mr_amendments"])
+  for (const table of ["mr_positions", "mr_lane_entries", "mr_amendments", "mr_pauses"])
     changed += run(database, `DELETE FROM ${table} WHERE consumer = ?`, consumer);
   audit(database, "forget", `consumer ${consumer}`, act);
   return { changed, lanes: [] };
@@ -147,18 +169,6 @@ function amend(database: Database, letter: LaneEntry, amending: Amending, act: A
     act.reason,
     act.actor,
     act.at,
-  );
-}
-
-function audit(database: Database, verb: string, target: string, act: Act): void {
-  run(
-    database,
-    "INSERT INTO mr_audit(at, actor, act, target, reason) VALUES (?, ?, ?, ?, ?)",
-    act.at,
-    act.actor,
-    verb,
-    target,
-    act.reason,
   );
 }
 

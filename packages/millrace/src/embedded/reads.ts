@@ -1,10 +1,11 @@
 import { Failure } from "../failure/failure.js";
 import type { DocumentQuery, Registration, Store } from "../store/store.js";
-import type { Position, SqlValue } from "../store/unit.js";
+import type { Pause, Position, SqlValue } from "../store/unit.js";
 import type { Claims } from "./claims.js";
 import type { DocumentTables } from "./documents.js";
 import { isReadOnly, storeFailure } from "./errors.js";
 import type { LaneTables } from "./lane-tables.js";
+import { readPause } from "./pauses.js";
 import type { PositionTables } from "./position-tables.js";
 import { type AmendmentRow, decodeAmendment, decodeTimer, type TimerRow } from "./rows.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
@@ -20,6 +21,7 @@ export type StoreReads = Pick<
   | "readLaneHeads"
   | "readEntry"
   | "readLaneHead"
+  | "readPause"
   | "readAmendments"
   | "readDueTimers"
   | "nextTimer"
@@ -82,6 +84,10 @@ export class TableReads implements StoreReads {
 
   readLaneHead(consumer: string, lane: string) {
     return this.#parts.lanes.head(consumer, lane);
+  }
+
+  readPause(consumer: string): Pause | undefined {
+    return readPause(this.#parts.database, consumer);
   }
 
   readAmendments(consumer: string) {

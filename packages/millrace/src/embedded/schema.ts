@@ -1,5 +1,5 @@
 /** The file's format. A file of another format is refused: nothing is converted silently. */
-export const formatVersion = 1;
+export const formatVersion = 2;
 /** "mill" in ASCII, so that `file` and SQLite tools can tell whose file it is. */
 export const applicationId = 0x6d696c6c;
 
@@ -41,6 +41,9 @@ CREATE TABLE mr_document_unique(
 CREATE INDEX mr_document_unique_id ON mr_document_unique(type, id);
 CREATE TABLE mr_consumers(
   consumer TEXT PRIMARY KEY, service TEXT NOT NULL, topics TEXT NOT NULL, registered INTEGER NOT NULL) WITHOUT ROWID;
+-- Consumers that an operator has paused.
+CREATE TABLE mr_pauses(
+  consumer TEXT PRIMARY KEY, reason TEXT NOT NULL, actor TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE mr_positions(
   position INTEGER PRIMARY KEY, consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
   owner TEXT NOT NULL, epoch INTEGER NOT NULL, expires INTEGER NOT NULL, generation INTEGER NOT NULL,

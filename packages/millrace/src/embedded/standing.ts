@@ -1,7 +1,8 @@
 import type { LogRecord } from "../log/log.js";
 import type { ConsumerView, Delivery } from "../store/inspect.js";
-import type { EntryState, Position, Range } from "../store/unit.js";
+import type { EntryState, Pause, Position, Range } from "../store/unit.js";
 import { readBody, readTopics, recordsOf, type TopicHistory, walkBlocks } from "./history.js";
+import { readPauses } from "./pauses.js";
 import { all, first } from "./query.js";
 import { decodePosition, decodeRecord, decodeSubscriptions, type PositionRow, type Subscriptions } from "./rows.js";
 import type { Database } from "./sqlite.js";
@@ -90,6 +91,7 @@ export function readDeliveries(database: Database, record: LogRecord): Delivery[
 export function readConsumers(database: Database, now: number): ConsumerView[] {
   const topics = new Map(readTopics(database).map((topic) => [topic.shape.name, topic]));
   const counts = entryCounts(database);
+  const pauses = readPauses(database);
   return readRegistrations(database).map(({ consumer, service, topics: heard }) => {
     const positions = readPositions(database, consumer);
     const oldest = new Map<number, number>();
@@ -117,6 +119,7 @@ export function readConsumers(database: Database, now: number): ConsumerView[] {
       parked: counts.get(`parked ${consumer}`) ?? 0,
       dead: counts.get(`dead ${consumer}`) ?? 0,
       following: counts.get(`following ${consumer}`) ?? 0,
+      ...(pauses.has(consumer) ? { paused: pauses.get(consumer) as Pause } : {}),
     };
   });
 }

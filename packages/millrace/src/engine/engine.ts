@@ -28,6 +28,8 @@ export interface Change {
   readonly lanes?: readonly { readonly consumer: string; readonly lane: string }[];
   /** An operator amended events. */
   readonly amended?: boolean;
+  /** An operator paused or resumed consumers. */
+  readonly pauses?: boolean;
   /** Timers were armed or cancelled. */
   readonly timers?: boolean;
   /** There may be leases to take, or to give up. */

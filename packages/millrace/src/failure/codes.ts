@@ -56,6 +56,7 @@ export const failureCodes = {
   TOPIC_OWNER: { verdict: "stop", summary: "A service publishes to a topic that another service owns." },
   CONSUMER_FROM: { verdict: "stop", summary: "A new consumer must say where in the topic it starts." },
   POSITION_MISSING: { verdict: "stop", summary: "The position of a registered consumer is gone." },
+  CONSUMER_PAUSED: { verdict: "stop", summary: "An operator has paused this consumer, and it has events left." },
   // Callers and operators.
   NOT_FOUND: { verdict: "stop", summary: "The thing asked for does not exist." },
   CONFLICT: { verdict: "stop", summary: "The request does not fit the present state." },

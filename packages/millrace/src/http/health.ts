@@ -60,14 +60,16 @@ async function storeProblem({ clock, engine }: Running): Promise<string | undefi
 
 /**
  * Consumers that are stopped, or that have had work for longer than the window and committed nothing in that time. One
- * that was idle for an hour and has just got work is neither.
+ * that was idle for an hour and has just got work is neither, nor is one that an operator has paused.
  */
 export async function laggards(running: Running, windowMs: number): Promise<readonly Laggard[]> {
   const now = running.clock.now();
   const statuses = running.consumers();
   const suspects = statuses.filter((status) => status.state === "running" && now - status.progressAt > windowMs);
   const views = suspects.length === 0 ? [] : await running.engine.inspect.consumers(now);
-  const waiting = new Map(views.map((view) => [view.consumer, view.lagRecords > 0 ? view.lagMs : 0]));
+  const waiting = new Map(
+    views.map((view) => [view.consumer, view.paused === undefined && view.lagRecords > 0 ? view.lagMs : 0]),
+  );
   return statuses.flatMap((status): readonly Laggard[] => {
     if (status.state === "stopped")
       return [{ consumer: status.consumer, state: "stopped", reason: stopReason(status) }];

@@ -1,6 +1,6 @@
 import type { Awaitable, LogRecord, TopicShape } from "../log/log.js";
 import type { DueTimer, ScheduleRow } from "./store.js";
-import type { Amendment, EntryState, LaneEntry, Operation, Position } from "./unit.js";
+import type { Amendment, EntryState, LaneEntry, Operation, Pause, Position } from "./unit.js";
 
 /** Which events to find; all given conditions must hold. Times are ms since the epoch, `until` exclusive. */
 export interface EventQuery {
@@ -47,6 +47,8 @@ export interface ConsumerView {
   readonly parked: number;
   readonly dead: number;
   readonly following: number;
+  /** Set while an operator has paused it. */
+  readonly paused?: Pause;
 }
 
 export interface EntryQuery {

@@ -29,4 +29,12 @@ export interface Operate {
   redrive(entries: readonly number[], act: Act): Awaitable<EntriesOutcome>;
   /** Removes a consumer's registration, positions, lanes and amendments; what it made stays. */
   forget(consumer: string, act: Act): Awaitable<ActOutcome>;
+  /**
+   * Has a consumer start no more runs, in whatever process, until it is resumed.
+   *
+   * @throws {Failure} NOT_FOUND when no such consumer is registered.
+   */
+  pause(consumer: string, act: Act): Awaitable<ActOutcome>;
+  /** Lets a paused consumer go on. */
+  resume(consumer: string, act: Act): Awaitable<ActOutcome>;
 }

@@ -7,6 +7,7 @@ import type {
   NewTimer,
   Operation,
   Outcome,
+  Pause,
   Position,
   Progress,
   SqlValue,
@@ -104,6 +105,8 @@ export interface Store {
   readEntry(entry: number): Awaitable<LaneEntry | undefined>;
   /** The head of one lane, after a commit removed or changed an entry. */
   readLaneHead(consumer: string, lane: string): Awaitable<LaneHead | undefined>;
+  /** Whether an operator has paused the consumer, and why. */
+  readPause(consumer: string): Awaitable<Pause | undefined>;
   readAmendments(consumer: string): Awaitable<readonly Amendment[]>;
 
   readDueTimers(now: number, limit: number): Awaitable<readonly DueTimer[]>;

@@ -176,6 +176,13 @@ export interface Amendment {
   readonly at: number;
 }
 
+/** An operator has paused a consumer: it starts no runs until it is resumed. */
+export interface Pause {
+  readonly reason: string;
+  readonly actor: string;
+  readonly at: number;
+}
+
 /** Everything a handler asked for, as data: it may cross to a worker or another process. */
 export interface Effects {
   records?: NewRecord[];
