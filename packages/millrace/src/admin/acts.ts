@@ -129,7 +129,7 @@ async function inPieces(
   const act = actOf(live, args);
   const entries = await select(live, args);
   const dryRun = args.dryRun ?? false;
-  const keys = new Set(entries.map((entry) => `${entry.consumer}\n${entry.lane}`)).size;
+  const keys = lanesOf(entries);
   const report = { dryRun, matched: entries.length, keys };
   if (dryRun) return { ...report, changed: 0, unchanged: [] };
   // By number: of one lane, the earlier event is in the earlier piece.
@@ -147,17 +147,27 @@ async function inPieces(
   return { ...report, changed, unchanged };
 }
 
-async function select(live: Live, selection: EntrySelection): Promise<readonly LaneEntry[]> {
-  const { entries, consumer, fingerprint } = selection;
+/** How many lanes they stand in. */
+export function lanesOf(entries: readonly LaneEntry[]): number {
+  return new Set(entries.map((entry) => `${entry.consumer}\n${entry.lane}`)).size;
+}
+
+/** The dead letters that are meant, as they are now. */
+export async function select(live: Live, selection: EntrySelection): Promise<readonly LaneEntry[]> {
+  const { entries, consumer, fingerprint, events } = selection;
   if (entries !== undefined && entries.length > 0) {
     const found: LaneEntry[] = [];
     for (const number of new Set(entries)) found.push(await deadEntry(live, number));
     return found;
   }
-  if (consumer === undefined && fingerprint === undefined && selection.all !== true) {
-    throw new Failure("OPTION_INVALID", "name dead letters by number, by consumer or by fingerprint, or ask for all", {
-      details: { option: "entries" },
-    });
+  if (consumer === undefined && fingerprint === undefined && events === undefined && selection.all !== true) {
+    throw new Failure(
+      "OPTION_INVALID",
+      "name dead letters by number, by consumer, by fingerprint or by a query, or ask for all",
+      {
+        details: { option: "entries" },
+      },
+    );
   }
   const found: LaneEntry[] = [];
   for (let after = 0; found.length < entriesMax; ) {
@@ -167,6 +177,7 @@ async function select(live: Live, selection: EntrySelection): Promise<readonly L
       afterEntry: after,
       ...(consumer === undefined ? {} : { consumer }),
       ...(fingerprint === undefined ? {} : { fingerprint }),
+      ...(events === undefined ? {} : { event: events }),
     });
     found.push(...page);
     const last = page.at(-1);

@@ -1,4 +1,6 @@
 import type { AuditRow, EventQuery } from "../store/inspect.js";
+import type { Job, JobChange, JobItem, JobItemQuery } from "../store/jobs.js";
+import type { Conditions } from "./query.js";
 import type { ConsumerStanding } from "./standing.js";
 import type { EntryView, EventView } from "./views.js";
 
@@ -15,8 +17,28 @@ export interface EntrySelection {
   readonly entries?: readonly number[];
   readonly consumer?: string;
   readonly fingerprint?: string;
+  /** Whose events fit, as in a search. */
+  readonly events?: Conditions;
   /** All dead letters there are. */
   readonly all?: boolean;
+}
+
+/** How a redrive is done as a job. */
+export interface JobArgs extends ActArgs, EntrySelection {
+  /** What was asked for, as people would write it. */
+  readonly selection: string;
+  /** Entries a second. */
+  readonly rate?: number;
+  /** Also what jobs have redriven in vain several times. */
+  readonly force?: boolean;
+}
+
+/** A job that was made, or in a dry run what it would be about. */
+export interface JobReport extends Omit<ActReport, "unchanged"> {
+  readonly job?: number;
+  /** Those whose data does not fit the contract of the running app: the first few, by number. They would die again. */
+  readonly unfit: readonly { readonly entry: number; readonly problem: string }[];
+  readonly unfitCount: number;
 }
 
 /** What an act did, or would do. */
@@ -156,6 +178,13 @@ export interface Admin {
   ): Promise<ActReport & { readonly id: string }>;
   skip(args: ActArgs & EntrySelection): Promise<ActReport>;
   redrive(args: ActArgs & EntrySelection): Promise<ActReport>;
+  /** Redrives a frozen selection as a job: in steps of growing size, which pauses when too many die again. */
+  redriveJob(args: JobArgs): Promise<JobReport>;
+  jobs(args: { readonly limit: number }): Promise<Origin & { readonly jobs: readonly Job[] }>;
+  job(
+    args: { readonly job: number } & JobItemQuery,
+  ): Promise<Origin & { readonly job: Job; readonly entries: readonly JobItem[] }>;
+  changeJob(args: ActArgs & { readonly job: number; readonly change: JobChange }): Promise<ActReport>;
   publish(args: {
     readonly type: string;
     readonly data: unknown;

@@ -1,3 +1,4 @@
+import { jobItemStates } from "../store/jobs.js";
 import type { Admin } from "./admin.js";
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -24,11 +25,13 @@ const conditions: Schema = {
   },
   newestFirst: { type: "boolean" },
 };
+const { newestFirst: _, ...eventConditions } = conditions;
 const act: Schema = { reason: text, actor: text, dryRun: { type: "boolean" } };
 const selection: Schema = {
   entries: { type: "array", items: count, maxItems: 10_000 },
   consumer: text,
   fingerprint: text,
+  events: args(eventConditions),
   all: { type: "boolean" },
 };
 const cursor = { type: "string", maxLength: 100_000 } as const;
@@ -52,6 +55,29 @@ export const calls: Readonly<Record<keyof Admin, Schema>> = {
   edit: args({ ...act, entry: count, data: {} }, ["reason", "actor", "entry", "data"]),
   skip: args({ ...act, ...selection }, ["reason", "actor"]),
   redrive: args({ ...act, ...selection }, ["reason", "actor"]),
+  redriveJob: args(
+    {
+      ...act,
+      ...selection,
+      selection: text,
+      rate: { type: "number", exclusiveMinimum: 0 },
+      force: { type: "boolean" },
+    },
+    ["reason", "actor", "selection"],
+  ),
+  jobs: args({ limit: count }, ["limit"]),
+  job: args({ job: count, state: { enum: jobItemStates }, limit: count }, ["job", "limit"]),
+  changeJob: args(
+    {
+      ...act,
+      job: count,
+      change: args(
+        { type: { enum: ["pause", "resume", "cancel", "rate"] }, rate: { type: "number", exclusiveMinimum: 0 } },
+        ["type"],
+      ),
+    },
+    ["reason", "actor", "job", "change"],
+  ),
   publish: args({ type: text, data: {}, id: text, actor: text }, ["type", "data", "actor"]),
   backup: args({ file: { type: "string", maxLength: 4_096 } }, ["file"]),
   doctor: args({}),

@@ -1,5 +1,7 @@
 import { type AnyContract, contractDeclaration } from "../contract/contract.js";
+import type { ContractDeclaration } from "../contract/declaration.js";
 import { Failure } from "../failure/failure.js";
+import type { LogRecord } from "../log/log.js";
 import type { ServiceDeclaration } from "../service/service.js";
 
 /** Every contract that the services mention: what they hear, handle, emit and own. By type. */
@@ -34,6 +36,16 @@ export function contractOf(services: readonly ServiceDeclaration[], type: string
     "CONTRACT_UNKNOWN",
     `no service of the running app declares ${JSON.stringify(type.slice(0, 120))}${hint}`,
   );
+}
+
+/** Why a stored event would not be given to its handler; undefined when it would. */
+export function problemOf(contracts: ReadonlyMap<string, ContractDeclaration>, record: LogRecord): string | undefined {
+  const contract = contracts.get(record.type);
+  if (contract === undefined) return `no service of the running app declares ${record.type}`;
+  if (record.bytes !== undefined) return "its bytes are not JSON";
+  if (record.version > contract.version)
+    return `it has version ${record.version}, the running app knows version ${contract.version}`;
+  return contract.check(record.data);
 }
 
 /**

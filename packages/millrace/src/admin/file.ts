@@ -15,6 +15,8 @@ export function fileAdmin(file: { readonly inspect: Inspect; readonly dir: strin
     edit: refuse,
     skip: refuse,
     redrive: refuse,
+    redriveJob: refuse,
+    changeJob: refuse,
     publish: refuse,
     backup: refuse,
   };

@@ -4,6 +4,7 @@ import { Failure } from "../failure/failure.js";
 import { actsOf, type Live } from "./acts.js";
 import type { Admin } from "./admin.js";
 import { consumerActsOf } from "./consumer-acts.js";
+import { jobActsOf } from "./job-acts.js";
 import { readsOf, type Sight } from "./reads.js";
 
 /** The admin of the app that runs in this process. */
@@ -13,6 +14,7 @@ export function localAdmin(sight: Sight & { readonly live: Live }): Admin {
     ...readsOf(sight),
     ...actsOf(live),
     ...consumerActsOf(live),
+    ...jobActsOf(live),
     async backup({ file }) {
       if (!isAbsolute(file))
         throw new Failure("OPTION_INVALID", "backup: the file must be an absolute path", {

@@ -12,7 +12,10 @@ import { follow } from "./tail.js";
 import { entryView, eventView, iso } from "./views.js";
 
 /** The parts of {@link Admin} that only look. */
-export type Reads = Omit<Admin, "forget" | "pause" | "resume" | "edit" | "skip" | "redrive" | "publish" | "backup">;
+export type Reads = Omit<
+  Admin,
+  "forget" | "pause" | "resume" | "edit" | "skip" | "redrive" | "redriveJob" | "changeJob" | "publish" | "backup"
+>;
 
 /** What can be looked at. */
 export interface Sight {
@@ -68,6 +71,12 @@ export function readsOf(sight: Sight): Reads {
       const lane = await inspect.entries({ consumer: entry.consumer, lane: entry.lane, limit: pageMax });
       const followers = lane.filter((other) => other.state === "following").length;
       return { ...origin(), entry: entryView(entry, amendments.find(amends(entry))), followers };
+    },
+    jobs: async ({ limit }) => ({ ...origin(), jobs: await inspect.jobs(Math.min(limit, pageMax)) }),
+    async job({ job: number, ...query }) {
+      const job = await inspect.job(number);
+      if (job === undefined) throw new Failure("NOT_FOUND", `there is no job ${number}; see millrace jobs ls`);
+      return { ...origin(), job, entries: await inspect.jobItems(number, query) };
     },
     doctor: async () => ({ ...origin(), findings: await diagnose(sight) }),
     audit: async ({ limit }) => ({ ...origin(), acts: await inspect.audit(Math.min(limit, pageMax)) }),

@@ -27,17 +27,17 @@ import type {
   PublishManyOptions,
   PublishOptions,
   ReadDocuments,
-  Running,
   SendOptions,
 } from "./app.js";
-import { consumerStatus } from "./consumer-status.js";
 import { Isolation } from "./isolation.js";
+import { JobRunner } from "./job-runner.js";
 import { type LoopWatch, loopWatch } from "./loop-watch.js";
 import { eventMemory } from "./memory.js";
 import { type AppPlan, planApp } from "./plan.js";
 import { isList, Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
 import { Rest } from "./rest.js";
+import { runningOf, toldOf } from "./running.js";
 import { schedulesOf } from "./schedules.js";
 import { startConsumers } from "./start-consumers.js";
 
@@ -56,6 +56,7 @@ interface Parts {
   readonly schedules: readonly Schedule[];
   readonly publisher: Publisher;
   readonly rest: Rest;
+  readonly jobs: JobRunner;
   readonly started: Extension[];
 }
 
@@ -116,7 +117,11 @@ class RunningApp implements App {
       startConsumers(parts.consumers);
       parts.loop?.start(parts.consumers);
       await parts.timers.arm();
-      const running = this.#running(parts);
+      parts.jobs.wake();
+      const { engine, consumers, jobs } = parts;
+      const { contracts } = this.#plan;
+      const seen = { engine, contracts, services: this.#services, clock: this.#clock, logger: this.#logger };
+      const running = runningOf(seen, consumers, jobs);
       for (const extension of this.#extensions) {
         await extension.start(this, running);
         parts.started.push(extension);
@@ -211,12 +216,18 @@ class RunningApp implements App {
       timers,
       schedules,
       publisher,
+      jobs: new JobRunner({
+        engine,
+        clock: this.#clock,
+        logger: this.#logger,
+        lanesChanged: (lanes) => toldOf(consumers, { lanes }),
+      }),
       rest: new Rest(consumers, timers, schedules, committer),
       started: [],
     };
   }
 
-  async #open({ engine, consumers, schedules, timers }: Parts): Promise<void> {
+  async #open({ engine, consumers, schedules, timers, jobs }: Parts): Promise<void> {
     for (const topic of this.#plan.topics) await engine.log.ensureTopic(topic);
     for (const service of this.#services) await engine.store.migrate(service.name, service.migrations);
     for (const consumer of consumers) {
@@ -234,6 +245,7 @@ class RunningApp implements App {
     engine.onChanged((change) => {
       for (const consumer of consumers) void consumer.changed(change);
       if (change.timers === true) void timers.arm();
+      if (change.jobs === true) jobs.wake();
     });
     for (const schedule of schedules) await schedule.open();
   }
@@ -250,11 +262,12 @@ class RunningApp implements App {
 
   /** Whatever fails on the way, the engine is closed: its file is free for the next start. */
   async #stopParts(parts: Parts): Promise<void> {
-    const { started, timers, schedules, consumers, isolation, committer, publisher, rest, engine } = parts;
+    const { started, timers, schedules, consumers, isolation, committer, publisher, rest, jobs, engine } = parts;
     parts.loop?.close();
     try {
       for (const extension of started.reverse()) await extension.stop();
     } finally {
+      await jobs.close();
       timers.close();
       for (const schedule of schedules) schedule.close();
       await Promise.all(consumers.map((consumer) => consumer.drain(this.#drainMs)));
@@ -264,30 +277,5 @@ class RunningApp implements App {
       rest.close();
       await engine.close();
     }
-  }
-
-  #running(parts: Parts): Running {
-    const { engine, consumers } = parts;
-    return {
-      engine,
-      services: this.#services,
-      contracts: this.#plan.contracts,
-      clock: this.#clock,
-      logger: this.#logger,
-      consumers: () => consumers.map(consumerStatus),
-      lanesChanged: async (lanes) => {
-        for (const consumer of consumers)
-          await consumer.lanesChanged(
-            lanes.filter((changed) => changed.consumer === consumer.name).map((changed) => changed.lane),
-          );
-      },
-      changed: async (change) => {
-        await Promise.all(consumers.map((consumer) => consumer.changed(change)));
-      },
-      forget: (name) =>
-        consumers
-          .find((consumer) => consumer.name === name)
-          ?.stop(new Failure("POSITION_MISSING", `${name} was forgotten by an operator; restart to register it anew`)),
-    };
   }
 }

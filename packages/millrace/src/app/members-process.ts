@@ -17,14 +17,20 @@ const Step = z.object({ key: z.string(), n: z.int(), spins: z.int().optional() }
 const steps = topic("steps", { key: "key", partitions: 8, events: { taken: event("step.taken", Step) } });
 const counts = documents("counts", z.object({ id: z.string(), numbers: z.array(z.int()) }), { id: "id" });
 
-const counting = service("counting").on(steps.taken, { from: "beginning", timeout: "1h" }, async ({ data }, ctx) => {
-  if (data.spins === process.pid) {
-    writeFileSync(`${process.argv[2]}/spins`, "");
-    while (existsSync(`${process.argv[2]}/spins`));
-  }
-  const before = (await ctx.documents(counts).get(data.key)) ?? { id: data.key, numbers: [] };
-  ctx.documents(counts).put({ ...before, numbers: [...before.numbers, data.n] });
-});
+const once = { attemptsInPlace: 1, attemptsMax: 1 };
+const counting = service("counting").on(
+  steps.taken,
+  { from: "beginning", timeout: "1h", retry: once },
+  async ({ data }, ctx) => {
+    if (data.spins === process.pid) {
+      writeFileSync(`${process.argv[2]}/spins`, "");
+      while (existsSync(`${process.argv[2]}/spins`));
+    }
+    if (data.key.startsWith("dead") && existsSync(`${process.argv[2]}/broken`)) throw new Error("broken");
+    const before = (await ctx.documents(counts).get(data.key)) ?? { id: data.key, numbers: [] };
+    ctx.documents(counts).put({ ...before, numbers: [...before.numbers, data.n] });
+  },
+);
 
 const say = (answer: object) => void process.stdout.write(`${JSON.stringify(answer)}\n`);
 let running: Running | undefined;
@@ -50,6 +56,8 @@ say({ started: process.pid });
 interface Ask {
   readonly publish?: z.infer<typeof Step>;
   readonly numbers?: readonly string[];
+  readonly dead?: true;
+  readonly redrive?: true;
   readonly turn?: "pause" | "resume";
   readonly stop?: true;
 }
@@ -65,6 +73,15 @@ for await (const line of createInterface({ input: process.stdin })) {
     const found = await Promise.all(ask.numbers.map((id) => app.documents(counts).get(id)));
     const [status] = running?.consumers() ?? [];
     say({ numbers: found.map((one) => one?.numbers ?? []), partitions: status?.partitions ?? 0 });
+  } else if (ask.dead === true) {
+    say({ dead: (await running?.engine.inspect.entries({ state: "dead", limit: 1_000 }))?.length ?? 0 });
+  } else if (ask.redrive === true) {
+    const entries = (await running?.engine.inspect.entries({ state: "dead", limit: 1_000 }))?.map(({ entry }) => entry);
+    const act = { actor: "ann", reason: "a test", at: Date.now() };
+    const job = { entries: entries ?? [], selection: "all", force: false, rate: 50 };
+    const made = await running?.engine.operate.createJob(job, act);
+    await running?.changed({ jobs: true });
+    say({ job: made?.job ?? 0 });
   } else if (ask.turn !== undefined) {
     const act = { actor: "ann", reason: "a test", at: Date.now() };
     const outcome = await running?.engine.operate[ask.turn]("counting", act);

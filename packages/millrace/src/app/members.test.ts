@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -25,6 +25,8 @@ interface Answer {
   readonly partitions?: number;
   readonly stopped?: boolean;
   readonly turned?: number;
+  readonly dead?: number;
+  readonly job?: number;
 }
 
 const programs = new Set<ChildProcess>();
@@ -202,6 +204,30 @@ describe("three processes on one file", () => {
     for (const one of left) await none(one);
     expect(await left[0]?.ask({ turn: "resume" })).toEqual({ turned: 1 });
     expectOnceInOrder(await handled(left[1] as Program, acked), acked);
+  });
+
+  it("drive a job on together, each dead letter once, also when the owner is killed on the way", async () => {
+    const dir = tempFolder();
+    writeFileSync(join(dir, "broken"), "");
+    const all = [await Program.start(dir), await Program.start(dir), await Program.start(dir)];
+    const dead = Array.from({ length: 60 }, (_, n) => `dead${n}`);
+    for (const key of dead) all[0]?.publish({ key, n: 1 });
+    await all[0]?.ackedAtLeast(60);
+    for (const key of dead) all[1]?.publish({ key, n: 2 });
+    await all[1]?.ackedAtLeast(60);
+    const owner = all.find(({ child }) => child.pid === ownerPid(dir)) as Program;
+    const [by] = all.filter((one) => one !== owner) as [Program];
+    while ((await by.ask({ dead: true })).dead !== 60) expect(programs.size).toBe(3);
+    rmSync(join(dir, "broken"));
+    expect(await by.ask({ redrive: true })).toEqual({ job: 1 });
+    while (((await by.ask({ dead: true })).dead ?? 0) > 40) expect(programs.size).toBe(3);
+    await owner.kill();
+    for (;;) {
+      const { numbers } = await by.ask({ numbers: dead });
+      if (numbers?.every((one) => one.length >= 2)) break;
+    }
+    expect((await by.ask({ numbers: dead })).numbers).toEqual(dead.map(() => [1, 2]));
+    expect(await by.ask({ dead: true })).toEqual({ dead: 0 });
   });
 
   it("leave in order: the last one's file is whole, and the next owner has every lease at once", async () => {

@@ -80,7 +80,8 @@ function entryLines(entry: EntryView, followers: number): readonly string[] {
   ];
 }
 
-interface ActOptions extends CommonOptions {
+/** Options of what acts on dead letters. */
+export interface ActOptions extends CommonOptions {
   readonly consumer?: string;
   readonly fingerprint?: string;
   readonly all?: boolean;
@@ -94,8 +95,8 @@ export async function skipDeadLetters(entries: readonly string[], options: ActOp
   return act(entries, options, { verb: "skip", done: "skipped", run: (admin, args) => admin.skip(args) });
 }
 
-/** Gives dead letters another run, in order. */
-export async function redriveDeadLetters(entries: readonly string[], options: ActOptions): Promise<ExitCode> {
+/** Gives dead letters that are named by number another run, in order. */
+export async function redriveEntries(entries: readonly string[], options: ActOptions): Promise<ExitCode> {
   return act(entries, options, { verb: "redrive", done: "redrove", run: (admin, args) => admin.redrive(args) });
 }
 

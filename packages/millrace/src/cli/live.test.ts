@@ -255,6 +255,36 @@ describe("dead-letters", () => {
   });
 });
 
+describe("jobs", () => {
+  it("redrive a selection, and are listed, shown, paused, slowed down and cancelled", async () => {
+    for (const n of [1, 2, 3]) await trial.run("publish", "order.placed", order(`j-${n}`, price.dead));
+    await deadLetter("j-3");
+    const redrive = (...more: string[]) => trial.run("dead-letters", "redrive", ...more);
+    expect((await redrive("--no-input", "--reason", "r")).code).toBe(2);
+    expect((await redrive("key:j-9", "--dry-run")).stdout).toBe("nothing to redrive\n");
+    expect((await redrive("key:j-1", "type:order.*", "since:1h", "--dry-run")).stdout).toBe(
+      "would redrive 1 dead letter in 1 lane as a job\n",
+    );
+    expect((await redrive("--consumer", "payments", "--rate", "quick", "--reason", "r")).code).toBe(2);
+    const made = await redrive("data.pence=666", "--consumer", "payments", "--rate", "1/min", "--reason", "mended");
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^job 1 redrives \d dead letters; see/) });
+    await eventually(async () => {
+      const { job } = await json<{ job: { state: string; items: { died: number } } }>("jobs", "show", "1");
+      expect(job).toMatchObject({ state: "paused", items: { died: 1 } });
+    });
+    expect((await trial.run("jobs", "ls")).stdout).toMatch(/1 .* paused +2\/2 .*data\.pence=666 --consumer payments/);
+    expect((await trial.run("jobs", "show", "1", "--state", "died")).stdout).toContain("does not take 666");
+    expect((await trial.run("jobs", "show", "1", "--state", "lost")).code).toBe(2);
+    expect((await trial.run("jobs", "rate", "1", "30/min", "--reason", "r")).stdout).toBe("set the rate of job 1\n");
+    expect((await trial.run("jobs", "pause", "1", "--reason", "r")).stdout).toBe("job 1 is as it was\n");
+    expect((await trial.run("jobs", "cancel", "1", "--dry-run")).stdout).toMatch(/^would cancel job 1, which has/);
+    expect((await trial.run("jobs", "cancel", "1", "--reason", "r")).stdout).toBe("cancelled job 1\n");
+    expect((await trial.run("jobs", "resume", "1", "--reason", "r")).code).toBe(4);
+    expect((await trial.run("jobs", "show", "9")).code).toBe(3);
+    await trial.run("dead-letters", "skip", "--consumer", "payments", "--reason", "r");
+  });
+});
+
 describe("backup and doctor", () => {
   it("copies into a new file, and exits 4 when it exists", async () => {
     const file = join(trial.dir, "copy", "..", "copy.db");

@@ -22,6 +22,7 @@ export async function run(args: readonly string[], version: string): Promise<Exi
   addEvents(program, finish);
   addConsumers(program, finish);
   addDeadLetters(program, finish);
+  addJobs(program, finish);
   addCare(program, finish);
   program.addHelpText("after", exitStatusHelp);
   try {
@@ -177,18 +178,53 @@ function addDeadLetters(program: Command, finish: Finish): void {
     .action(async (entries, options) =>
       finish(await (await import("./dead-letters.js")).skipDeadLetters(entries, options)),
     );
-  selecting(letters.command("redrive [entry...]"))
-    .description("give them another run, in order")
+  addRedrive(letters, finish);
+}
+
+function addRedrive(letters: Command, finish: Finish): void {
+  selecting(letters.command("redrive [entry-or-term...]"))
+    .description(
+      "give them another run, in order: by number at once, by a query (see events search) or an option as a job",
+    )
+    .option("--rate <n/s>", "at most so many a second: 20/s, 30/min")
+    .option("--force", "also those that jobs have redriven in vain several times")
     .addHelpText(
       "after",
       examples(
         'dead-letters redrive 7 --reason "fixed"',
-        'dead-letters redrive --consumer payments --reason "provider is back"',
+        'dead-letters redrive --consumer payments --rate 20/s --reason "provider is back"',
+        "dead-letters redrive type:order.* since:1h --dry-run",
       ),
     )
-    .action(async (entries, options) =>
-      finish(await (await import("./dead-letters.js")).redriveDeadLetters(entries, options)),
-    );
+    .action(async (terms, options) => finish(await (await import("./redrive.js")).redriveDeadLetters(terms, options)));
+}
+
+function addJobs(program: Command, finish: Finish): void {
+  const jobs = program.command("jobs").description("bulk work that goes on until it is done, whoever started it");
+  about(jobs.command("ls", { isDefault: true }))
+    .description("list jobs, the newest first")
+    .option("--limit <n>", "how many", "20")
+    .action(async (options) => finish(await (await import("./jobs.js")).listJobs(options)));
+  about(jobs.command("show <job>"))
+    .description("print one, and what became of its dead letters")
+    .option("--state <outcome>", "only those that are pending, redriven, succeeded, died, gone or skipped")
+    .option("--limit <n>", "how many", "100")
+    .action(async (job, options) => finish(await (await import("./jobs.js")).showJob(job, options)));
+  const verbs = {
+    pause: "start no more of its items",
+    resume: "go on; what has died so far is accepted",
+    cancel: "end it; what has not started stays dead",
+  } as const;
+  for (const [type, description] of Object.entries(verbs) as [keyof typeof verbs, string][])
+    changing(jobs.command(`${type} <job>`))
+      .description(description)
+      .action(async (job, options) => finish(await (await import("./jobs.js")).changeJob(job, { type }, options)));
+  changing(jobs.command("rate <job> <n/s>"))
+    .description("start at most so many a second: 20/s, 30/min, none")
+    .action(async (job, given, options) => {
+      const { changeJob, readRate } = await import("./jobs.js");
+      finish(await changeJob(job, { type: "rate", rate: readRate(given, "RATE") }, options));
+    });
 }
 
 function selecting(command: Command): Command {

@@ -1,6 +1,7 @@
 import type { Change, EngineContext } from "../engine/engine.js";
 import type { LogAdmin, LogWriter, NewRecord, TopicShape } from "../log/log.js";
 import { uuidv7 } from "../runtime/ids.js";
+import type { JobChange, NewJob } from "../store/jobs.js";
 import type { Act, ActOutcome, Operate } from "../store/operate.js";
 import type { OperationResult } from "../store/unit.js";
 import { type Checkpointer, createCheckpointer } from "./checkpoint.js";
@@ -184,6 +185,25 @@ export class Core {
       },
       pause: async (consumer: string, act: Act) => paused(await operate.pause(consumer, act)),
       resume: async (consumer: string, act: Act) => paused(await operate.resume(consumer, act)),
+      ...this.#jobs(operate, member),
+    };
+  }
+
+  #jobs(operate: Operate, member: string): Pick<Operate, "createJob" | "changeJob" | "advanceJobs"> {
+    const told = <T>(outcome: T): T => {
+      this.ring({ change: { jobs: true } }, member);
+      return outcome;
+    };
+    return {
+      createJob: async (job: NewJob, act: Act) => told(await operate.createJob(job, act)),
+      changeJob: async (job: number, change: JobChange, act: Act) => told(await operate.changeJob(job, change, act)),
+      advanceJobs: async (now: number) => {
+        const outcome = await operate.advanceJobs(now);
+        if (outcome.lanes.length === 0) return outcome;
+        this.#lanes.reload();
+        this.ring({ change: { lanes: outcome.lanes } }, member);
+        return outcome;
+      },
     };
   }
 

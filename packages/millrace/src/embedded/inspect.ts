@@ -1,10 +1,13 @@
+import type { LogRecord } from "../log/log.js";
 import type { EntryQuery, Inspect } from "../store/inspect.js";
 import type { DueTimer, ScheduleRow } from "../store/store.js";
 import type { Amendment, LaneEntry, Operation } from "../store/unit.js";
 import { examine } from "./doctor.js";
 import { storeFailure } from "./errors.js";
+import { eventFilter } from "./event-filter.js";
 import { findCorrelation, findEvent, searchEvents } from "./event-search.js";
 import { readTopics } from "./history.js";
+import { readJob, readJobItems, readJobs } from "./jobs.js";
 import { all, first } from "./query.js";
 import {
   type AmendmentRow,
@@ -22,6 +25,7 @@ import { readConsumers, readDeliveries } from "./standing.js";
 const entriesMax = 1_000;
 const correlationMax = 10_000;
 const rowsMax = 10_000;
+const pageRows = 200;
 
 /**
  * Reads for people over a connection, which may be read-only and should not be the one that commits: a search reads up
@@ -41,6 +45,9 @@ export function createInspect(database: Database, file?: string): Inspect {
     entries: (query) => readEntries(database, query),
     entry: (entry) => readEntry(database, entry),
     amendments: (consumer) => readAmendments(database, consumer),
+    jobs: (limit) => readJobs(database, atMost(entriesMax, limit)),
+    job: (job) => readJob(database, job),
+    jobItems: (job, query) => readJobItems(database, job, { ...query, limit: atMost(rowsMax, query.limit) }),
     operation: (id) => readOperation(database, id),
     schedules: () => readSchedules(database),
     audit: (limit) => all(database, "SELECT * FROM mr_audit ORDER BY seq DESC LIMIT ?", atMost(rowsMax, limit)),
@@ -87,8 +94,33 @@ function readEntries(database: Database, query: EntryQuery): LaneEntry[] {
     conditions.push(`${name} = ?`);
     params.push(value);
   }
-  const sql = `SELECT * FROM mr_lane_entries WHERE ${conditions.join(" AND ")} ORDER BY entry LIMIT ?`;
-  return all<EntryRow>(database, sql, ...params, atMost(entriesMax, query.limit)).map(decodeEntry);
+  const limit = atMost(entriesMax, query.limit);
+  const sql = `SELECT * FROM mr_lane_entries WHERE ${conditions.join(" AND ")} ORDER BY entry LIMIT ${pageRows}`;
+  const fits = recordFilter(query.event);
+  const found: LaneEntry[] = [];
+  for (;;) {
+    const page = all<EntryRow>(database, sql, ...params);
+    for (const row of page) {
+      if (found.length === limit) return found;
+      const entry = decodeEntry(row);
+      if (fits(entry.record)) found.push(entry);
+    }
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageRows) return found;
+    params[0] = last.entry;
+  }
+}
+
+/** All conditions of a query, those on place and time too. */
+function recordFilter(query: EntryQuery["event"]): (record: LogRecord) => boolean {
+  if (query === undefined) return () => true;
+  const filter = eventFilter({ ...query, limit: 0 });
+  const { topic, since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = query;
+  return (record) =>
+    (topic === undefined || record.topic === topic) &&
+    record.appended >= since &&
+    record.appended < until &&
+    filter.matches(record);
 }
 
 function readEntry(database: Database, entry: number): LaneEntry | undefined {

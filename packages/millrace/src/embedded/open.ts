@@ -235,7 +235,7 @@ export class OpenEmbedded implements OpenEngine {
   }
 
   #lookAgain(): void {
-    const change = { leases: true, timers: true, amended: true, pauses: true };
+    const change = { leases: true, timers: true, amended: true, pauses: true, jobs: true };
     this.#ears.hear({ topics: [...this.#live.topics.byName.keys()], change }, true);
   }
 

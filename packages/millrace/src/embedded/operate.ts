@@ -2,9 +2,11 @@ import { Failure } from "../failure/failure.js";
 import type { Act, ActOutcome, EntriesOutcome, Operate } from "../store/operate.js";
 import type { LaneEntry } from "../store/unit.js";
 import { audit } from "./audit.js";
+import { advanceJobs, changeJob, createJob, leaveJobs } from "./jobs.js";
+import { findDeadLetter, redriveLetter } from "./letters.js";
 import { pause, resume } from "./pauses.js";
 import { first, run } from "./query.js";
-import { decodeEntry, type EntryRow, encodeRecord } from "./rows.js";
+import { encodeRecord } from "./rows.js";
 import type { Database } from "./sqlite.js";
 
 /** Runs `work` in one transaction that holds only while this process owns the file. */
@@ -19,6 +21,9 @@ export function createOperate(database: Database, transact: Transact): Operate {
     forget: (consumer, act) => transact(() => forget(database, consumer, act)),
     pause: (consumer, act) => transact(() => pause(database, consumer, act)),
     resume: (consumer, act) => transact(() => resume(database, consumer, act)),
+    createJob: (job, act) => transact(() => createJob(database, job, act)),
+    changeJob: (job, change, act) => transact(() => changeJob(database, { job, change }, act)),
+    advanceJobs: (now) => transact(() => advanceJobs(database, now)),
   };
 }
 
@@ -29,6 +34,9 @@ const names: Readonly<Record<keyof Operate, true>> = {
   forget: true,
   pause: true,
   resume: true,
+  createJob: true,
+  changeJob: true,
+  advanceJobs: true,
 };
 
 /** Operators' acts that are all done in one way, by name. */
@@ -93,6 +101,7 @@ function each(database: Database, entries: readonly number[], act: (letter: Lane
 
 function skip(database: Database, letter: LaneEntry, act: Act): void {
   run(database, "DELETE FROM mr_lane_entries WHERE entry = ?", letter.entry);
+  leaveJobs(database, "entry = ?", [letter.entry], `skipped by ${act.actor}`);
   amend(database, letter, { act: "skip", id: undefined, data: undefined }, act);
   audit(database, "skip", `dead letter ${letter.entry} of ${letter.consumer}`, act);
   // Dead letters that let others pass never block: the head is the first entry that holds.
@@ -107,13 +116,7 @@ function skip(database: Database, letter: LaneEntry, act: Act): void {
 }
 
 function redrive(database: Database, letter: LaneEntry, act: Act): void {
-  // It holds its lane while it runs again, also when it had let others pass: a lane is serial.
-  run(
-    database,
-    "UPDATE mr_lane_entries SET state = 'parked', holds = 1, due = ?, attempt = 0, redrives = redrives + 1 WHERE entry = ?",
-    act.at,
-    letter.entry,
-  );
+  redriveLetter(database, letter.entry, act.at);
   audit(database, "redrive", `dead letter ${letter.entry} of ${letter.consumer}`, act);
 }
 
@@ -121,6 +124,7 @@ function forget(database: Database, consumer: string, act: Act): ActOutcome {
   if (run(database, "DELETE FROM mr_consumers WHERE consumer = ?", consumer) === 0)
     throw new Failure("NOT_FOUND", `no consumer ${consumer} is registered; see millrace consumers ls`);
   let changed = 1;
+  leaveJobs(database, "consumer = ?", [consumer], `${consumer} was forgotten by ${act.actor}`);
   for (const table of ["mr_positions", "mr_lane_entries", "mr_amendments", "mr_pauses"])
     changed += run(database, `DELETE FROM ${table} WHERE consumer = ?`, consumer);
   audit(database, "forget", `consumer ${consumer}`, act);
@@ -131,21 +135,6 @@ function deadLetter(database: Database, entry: number): LaneEntry {
   const letter = findDeadLetter(database, entry);
   if (letter instanceof Failure) throw letter;
   return letter;
-}
-
-function findDeadLetter(database: Database, entry: number): LaneEntry | Failure {
-  const row = first<EntryRow>(database, "SELECT * FROM mr_lane_entries WHERE entry = ?", entry);
-  if (row === undefined)
-    return new Failure(
-      "NOT_FOUND",
-      `no entry ${entry}: it has succeeded, was skipped, or never was; see millrace dead-letters ls`,
-    );
-  if (row.state !== "dead")
-    return new Failure(
-      "CONFLICT",
-      `entry ${entry} of ${row.consumer} is ${row.state}, not dead: wait until it succeeds or dies`,
-    );
-  return decodeEntry(row);
 }
 
 interface Amending {

@@ -4,6 +4,7 @@ import type { Pause, Position, SqlValue } from "../store/unit.js";
 import type { Claims } from "./claims.js";
 import type { DocumentTables } from "./documents.js";
 import { isReadOnly, storeFailure } from "./errors.js";
+import { jobsActive } from "./jobs.js";
 import type { LaneTables } from "./lane-tables.js";
 import { readPause } from "./pauses.js";
 import type { PositionTables } from "./position-tables.js";
@@ -21,6 +22,7 @@ export type StoreReads = Pick<
   | "readLaneHeads"
   | "readEntry"
   | "readLaneHead"
+  | "jobsActive"
   | "readPause"
   | "readAmendments"
   | "readDueTimers"
@@ -84,6 +86,10 @@ export class TableReads implements StoreReads {
 
   readLaneHead(consumer: string, lane: string) {
     return this.#parts.lanes.head(consumer, lane);
+  }
+
+  jobsActive(): boolean {
+    return jobsActive(this.#parts.database);
   }
 
   readPause(consumer: string): Pause | undefined {

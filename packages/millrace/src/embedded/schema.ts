@@ -73,6 +73,17 @@ CREATE TABLE mr_operations(
   correlation TEXT NOT NULL, state TEXT NOT NULL, refused TEXT, detail TEXT, created INTEGER NOT NULL, finished INTEGER,
   UNIQUE (scope, idempotency)) WITHOUT ROWID;
 CREATE TABLE mr_migrations(service TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (service, name)) WITHOUT ROWID;
+-- Bulk work of operators. allowed: when one more item may start, by its rate.
+CREATE TABLE mr_jobs(
+  job INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, state TEXT NOT NULL, note TEXT, selection TEXT NOT NULL,
+  force INTEGER NOT NULL, rate REAL, allowed REAL NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL,
+  created INTEGER NOT NULL, finished INTEGER);
+CREATE TABLE mr_job_items(
+  job INTEGER NOT NULL, seq INTEGER NOT NULL, step INTEGER NOT NULL, entry INTEGER NOT NULL, consumer TEXT NOT NULL,
+  lane TEXT NOT NULL, state TEXT NOT NULL, detail TEXT, accepted INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (job, seq)) WITHOUT ROWID;
+CREATE INDEX mr_job_items_state ON mr_job_items(job, state, step);
+CREATE INDEX mr_job_items_entry ON mr_job_items(entry);
 CREATE TABLE mr_audit(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL,
   target TEXT NOT NULL, reason TEXT NOT NULL);

@@ -30,6 +30,8 @@ export interface Change {
   readonly amended?: boolean;
   /** An operator paused or resumed consumers. */
   readonly pauses?: boolean;
+  /** An operator made or changed a job. */
+  readonly jobs?: boolean;
   /** Timers were armed or cancelled. */
   readonly timers?: boolean;
   /** There may be leases to take, or to give up. */

@@ -1,4 +1,5 @@
 import type { Awaitable, LogRecord, TopicShape } from "../log/log.js";
+import type { Job, JobItem, JobItemQuery } from "./jobs.js";
 import type { DueTimer, ScheduleRow } from "./store.js";
 import type { Amendment, EntryState, LaneEntry, Operation, Pause, Position } from "./unit.js";
 
@@ -57,6 +58,8 @@ export interface EntryQuery {
   readonly fingerprint?: string;
   readonly lane?: string;
   readonly afterEntry?: number;
+  /** What the event itself must be. */
+  readonly event?: Omit<EventQuery, "limit" | "after" | "newestFirst">;
   readonly limit: number;
 }
 
@@ -91,6 +94,11 @@ export interface Inspect {
   entries(query: EntryQuery): Awaitable<readonly LaneEntry[]>;
   entry(entry: number): Awaitable<LaneEntry | undefined>;
   amendments(consumer?: string): Awaitable<readonly Amendment[]>;
+  /** Jobs, newest first. */
+  jobs(limit: number): Awaitable<readonly Job[]>;
+  job(job: number): Awaitable<Job | undefined>;
+  /** A job's dead letters, in the order of their turns. */
+  jobItems(job: number, query: JobItemQuery): Awaitable<readonly JobItem[]>;
   operation(id: string): Awaitable<Operation | undefined>;
   schedules(): Awaitable<readonly ScheduleRow[]>;
   audit(limit: number): Awaitable<readonly AuditRow[]>;

@@ -1,4 +1,5 @@
 import type { Awaitable } from "../log/log.js";
+import type { JobChange, NewJob } from "./jobs.js";
 
 /** Who does it and why: kept in the audit record, in the same commit as the act. */
 export interface Act {
@@ -37,4 +38,17 @@ export interface Operate {
   pause(consumer: string, act: Act): Awaitable<ActOutcome>;
   /** Lets a paused consumer go on. */
   resume(consumer: string, act: Act): Awaitable<ActOutcome>;
+  /** Stores a job; its items are taken as they are now. They start with the next `advanceJobs`. */
+  createJob(job: NewJob, act: Act): Awaitable<ActOutcome & { readonly job: number }>;
+  /**
+   * Changes a job that is not over; one that is as asked for is left alone.
+   *
+   * @throws {Failure} NOT_FOUND when there is no such job, CONFLICT when it is over.
+   */
+  changeJob(job: number, change: JobChange, act: Act): Awaitable<ActOutcome>;
+  /**
+   * Notes what came of the items under way and starts those whose turn it is. What is stored decides, so that any number
+   * of processes may call it.
+   */
+  advanceJobs(now: number): Awaitable<ActOutcome>;
 }

@@ -105,6 +105,8 @@ export interface Store {
   readEntry(entry: number): Awaitable<LaneEntry | undefined>;
   /** The head of one lane, after a commit removed or changed an entry. */
   readLaneHead(consumer: string, lane: string): Awaitable<LaneHead | undefined>;
+  /** Whether a job has something to start or to wait for. */
+  jobsActive(): Awaitable<boolean>;
   /** Whether an operator has paused the consumer, and why. */
   readPause(consumer: string): Awaitable<Pause | undefined>;
   readAmendments(consumer: string): Awaitable<readonly Amendment[]>;

@@ -1,0 +1,54 @@
+import { Failure } from "../failure/failure.js";
+import type { LaneEntry } from "../store/unit.js";
+import { actOf, type Live, lanesOf, select } from "./acts.js";
+import type { Admin, JobReport } from "./admin.js";
+import { problemOf } from "./contracts.js";
+
+/** The acts on jobs. */
+export type JobActs = Pick<Admin, "redriveJob" | "changeJob">;
+
+/** How many of those that do not fit are named. */
+const unfitMax = 10;
+
+/** Acts of operators on the jobs of a running app. */
+export function jobActsOf(live: Live): JobActs {
+  const { operate } = live.running.engine;
+  return {
+    async redriveJob(args) {
+      const act = actOf(live, args);
+      const letters = await select(live, args);
+      const dryRun = args.dryRun ?? false;
+      const report = { dryRun, matched: letters.length, keys: lanesOf(letters), ...unfitOf(live, letters) };
+      if (dryRun || letters.length === 0) return { ...report, changed: 0 };
+      const entries = letters.map(({ entry }) => entry);
+      const { selection, rate, force = false } = args;
+      const made = await operate.createJob({ entries, selection, force, ...(rate === undefined ? {} : { rate }) }, act);
+      await live.running.changed({ jobs: true });
+      return { ...report, changed: made.changed, job: made.job };
+    },
+    async changeJob(args) {
+      const act = actOf(live, args);
+      const { job, change, dryRun = false } = args;
+      const known = await live.running.engine.inspect.job(job);
+      if (known === undefined) throw new Failure("NOT_FOUND", `there is no job ${job}; see millrace jobs ls`);
+      const report = { dryRun, matched: known.items.pending + known.items.redriven, keys: 0, unchanged: [] };
+      if (dryRun) return { ...report, changed: 0 };
+      const outcome = await operate.changeJob(
+        job,
+        change.type === "rate" ? { type: "rate", rate: change.rate } : change,
+        act,
+      );
+      await live.running.changed({ jobs: true });
+      return { ...report, changed: outcome.changed };
+    },
+  };
+}
+
+/** Those whose data does not fit the contract that runs now. */
+function unfitOf(live: Live, letters: readonly LaneEntry[]): Pick<JobReport, "unfit" | "unfitCount"> {
+  const unfit = letters.flatMap(({ entry, record }) => {
+    const problem = problemOf(live.running.contracts, record);
+    return problem === undefined ? [] : [{ entry, problem }];
+  });
+  return { unfit: unfit.slice(0, unfitMax), unfitCount: unfit.length };
+}

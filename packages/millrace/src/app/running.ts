@@ -1,0 +1,37 @@
+import type { Consumer } from "../consumer/consumer.js";
+import type { Change } from "../engine/engine.js";
+import { Failure } from "../failure/failure.js";
+import type { Running } from "./app.js";
+import { consumerStatus } from "./consumer-status.js";
+import type { JobRunner } from "./job-runner.js";
+
+/** What the parts around the app may see of it. */
+export function runningOf(
+  seen: Pick<Running, "engine" | "services" | "contracts" | "clock" | "logger">,
+  consumers: readonly Consumer[],
+  jobs: JobRunner,
+): Running {
+  return {
+    ...seen,
+    consumers: () => consumers.map(consumerStatus),
+    lanesChanged: async (lanes) => {
+      for (const consumer of consumers)
+        await consumer.lanesChanged(
+          lanes.filter((changed) => changed.consumer === consumer.name).map((changed) => changed.lane),
+        );
+    },
+    changed: async (change) => {
+      if (change.jobs === true) jobs.wake();
+      await toldOf(consumers, change);
+    },
+    forget: (name) =>
+      consumers
+        .find((consumer) => consumer.name === name)
+        ?.stop(new Failure("POSITION_MISSING", `${name} was forgotten by an operator; restart to register it anew`)),
+  };
+}
+
+/** Tells consumers what changed behind their backs. */
+export async function toldOf(consumers: readonly Consumer[], change: Change): Promise<void> {
+  await Promise.all(consumers.map((consumer) => consumer.changed(change)));
+}

@@ -1,0 +1,134 @@
+import { Failure } from "../failure/failure.js";
+import type { ActOutcome } from "../store/operate.js";
+import type { EntryFailure } from "../store/unit.js";
+import { findDeadLetter, redriveLetter } from "./letters.js";
+import { all, first, run } from "./query.js";
+import type { Database } from "./sqlite.js";
+
+/** How many lanes each step has; the last step has the rest. */
+const ladder = [1, 5, 20, 100];
+/** Of one step: when more of it fail again, the job pauses. */
+const failedMax = 0.05;
+/** Of a step without end, failures are judged against at least so many. */
+const judgedMin = 100;
+/** Entries that are under way at one time. */
+const underWayMax = 250;
+
+/** The step of the nth lane, from 0. */
+export function ladderStep(lane: number): number {
+  let end = 0;
+  const step = ladder.findIndex((lanes) => {
+    end += lanes;
+    return lane < end;
+  });
+  return step < 0 ? ladder.length : step;
+}
+
+/** The step a job has reached, and how many it has, from 1. */
+export function steps(database: Database, job: number): { readonly step: number; readonly steps: number } {
+  const row = first<{ now: number | null; last: number | null }>(
+    database,
+    `SELECT min(CASE WHEN state IN ('pending', 'redriven') THEN step END) AS now, max(step) AS last
+     FROM mr_job_items WHERE job = ?`,
+    job,
+  );
+  const last = (row?.last ?? 0) + 1;
+  return { step: row?.now === null || row === undefined ? last : row.now + 1, steps: last };
+}
+
+/** Runs inside a transaction: notes what came of the items under way. An entry that is gone has succeeded. */
+export function settleItems(database: Database): number {
+  const rows = all<{ job: number; seq: number; entry: number | null; failure: string | null }>(
+    database,
+    `SELECT i.job, i.seq, e.entry, e.failure FROM mr_jobs AS j JOIN mr_job_items AS i ON i.job = j.job
+     LEFT JOIN mr_lane_entries AS e ON e.entry = i.entry
+     WHERE i.state = 'redriven' AND (e.entry IS NULL OR e.state = 'dead')`,
+  );
+  const note = database.prepare("UPDATE mr_job_items SET state = ?, detail = ? WHERE job = ? AND seq = ?");
+  for (const { job, seq, entry, failure } of rows) note.run(...outcome(entry, failure), job, seq);
+  return rows.length;
+}
+
+function outcome(entry: number | null, failure: string | null): [state: string, detail: string | null] {
+  if (entry === null) return ["succeeded", null];
+  if (failure === null) return ["died", null];
+  const { code, message } = JSON.parse(failure) as EntryFailure;
+  return ["died", `${code}: ${message}`];
+}
+
+interface Running {
+  readonly job: number;
+  readonly rate: number | null;
+  readonly allowed: number;
+}
+
+/** Runs inside a transaction: starts the items whose turn it is, pauses the job, or ends it. Gives the lanes that changed. */
+export function advanceJob(database: Database, running: Running, now: number): ActOutcome["lanes"] {
+  const { job } = running;
+  const step = first<{ step: number; state: string }>(
+    database,
+    "SELECT min(step) AS step FROM mr_job_items WHERE job = ? AND state IN ('pending', 'redriven') HAVING min(step) NOT NULL",
+    job,
+  )?.step;
+  if (step === undefined) {
+    run(database, "UPDATE mr_jobs SET state = 'done', finished = ? WHERE job = ?", now, job);
+    return [];
+  }
+  const failing = failingStep(database, job);
+  if (failing !== undefined) {
+    run(database, "UPDATE mr_jobs SET state = 'paused', note = ? WHERE job = ?", failing, job);
+    return [];
+  }
+  return start(database, { ...running, step }, now);
+}
+
+/** Says so when too many of one step failed again, and nobody has accepted that yet. */
+function failingStep(database: Database, job: number): string | undefined {
+  const rows = all<{ step: number; size: number; died: number; over: number }>(
+    database,
+    `SELECT step, count(*) AS size, sum(state = 'died' AND accepted = 0) AS died,
+       sum(state IN ('succeeded', 'died') AND accepted = 0) AS over
+     FROM mr_job_items WHERE job = ? AND state <> 'skipped' GROUP BY step`,
+    job,
+  );
+  for (const { step, size, died, over } of rows) {
+    const judged = Math.max(over, Math.min(size, judgedMin));
+    if (died > failedMax * judged) return `${died} of ${over} in step ${step + 1} of the ladder died again`;
+  }
+  return undefined;
+}
+
+function start(database: Database, due: Running & { readonly step: number }, now: number): ActOutcome["lanes"] {
+  const { job, step, rate, allowed } = due;
+  const underWay = first<{ n: number }>(
+    database,
+    "SELECT count(*) AS n FROM mr_job_items WHERE job = ? AND state = 'redriven'",
+    job,
+  );
+  const places = underWayMax - (underWay?.n ?? 0);
+  const byRate = rate === null ? places : Math.floor(((now - allowed) * rate) / 1_000);
+  const items = all<{ seq: number; entry: number; consumer: string; lane: string }>(
+    database,
+    "SELECT seq, entry, consumer, lane FROM mr_job_items WHERE job = ? AND state = 'pending' AND step = ? ORDER BY seq LIMIT ?",
+    job,
+    step,
+    Math.max(0, Math.min(places, byRate)),
+  );
+  const note = database.prepare("UPDATE mr_job_items SET state = ?, detail = ? WHERE job = ? AND seq = ?");
+  const lanes: ActOutcome["lanes"][number][] = [];
+  for (const { seq, entry, consumer, lane } of items) {
+    const letter = findDeadLetter(database, entry);
+    if (letter instanceof Failure) {
+      note.run("gone", letter.message, job, seq);
+      continue;
+    }
+    redriveLetter(database, entry, now);
+    note.run("redriven", null, job, seq);
+    lanes.push({ consumer, lane });
+  }
+  if (rate !== null && lanes.length > 0) {
+    const idle = Math.max(allowed, now - Math.max(1_000, 1_000 / rate));
+    run(database, "UPDATE mr_jobs SET allowed = ? WHERE job = ?", idle + (lanes.length * 1_000) / rate, job);
+  }
+  return lanes;
+}

@@ -1,0 +1,234 @@
+import { Failure } from "../failure/failure.js";
+import type { Job, JobChange, JobItem, JobItemQuery, JobItemState, JobState, NewJob } from "../store/jobs.js";
+import type { Act, ActOutcome } from "../store/operate.js";
+import type { LaneEntry } from "../store/unit.js";
+import { audit } from "./audit.js";
+import { advanceJob, ladderStep, settleItems, steps } from "./job-ladder.js";
+import { findDeadLetter } from "./letters.js";
+import { all, first, run } from "./query.js";
+import type { Database, SqliteValue } from "./sqlite.js";
+
+/** An entry that jobs have redriven so often, in vain, is left alone. */
+const redrivesMax = 3;
+/** Finished jobs that are kept. */
+const keptMax = 100;
+
+/** A row of mr_jobs. */
+interface JobRow {
+  readonly job: number;
+  readonly state: JobState;
+  readonly note: string | null;
+  readonly selection: string;
+  readonly force: number;
+  readonly rate: number | null;
+  readonly reason: string;
+  readonly actor: string;
+  readonly created: number;
+  readonly finished: number | null;
+}
+
+/**
+ * Runs inside a transaction. Lanes are whole: all entries of one are on one step of the ladder, in order. Made again,
+ * after its answer was lost, the second job finds that the first one has every entry, and ends at once.
+ */
+export function createJob(database: Database, asked: NewJob, act: Act): ActOutcome & { readonly job: number } {
+  const { selection, force, rate } = asked;
+  forgetOld(database);
+  const made = database
+    .prepare(
+      `INSERT INTO mr_jobs(kind, state, selection, force, rate, allowed, reason, actor, created)
+       VALUES ('redrive', 'running', ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    .run(selection, force ? 1 : 0, rate ?? null, firstAllowed(rate, act.at), act.reason, act.actor, act.at);
+  const job = Number(made.lastInsertRowid);
+  const letters = [...new Set(asked.entries)]
+    .sort((a, b) => a - b)
+    .map((entry) => findDeadLetter(database, entry))
+    .filter((letter): letter is LaneEntry => !(letter instanceof Failure));
+  const lanes = new Map<string, LaneEntry[]>();
+  for (const letter of letters) {
+    const place = JSON.stringify([letter.consumer, letter.lane]);
+    const lane = lanes.get(place);
+    if (lane === undefined) lanes.set(place, [letter]);
+    else lane.push(letter);
+  }
+  const insert = database.prepare("INSERT INTO mr_job_items VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)");
+  let seq = 0;
+  for (const [index, lane] of [...lanes.values()].entries())
+    for (const { entry, consumer, lane: key } of lane) {
+      const why = leftAlone(database, entry, force);
+      seq += 1;
+      insert.run(
+        job,
+        seq,
+        ladderStep(index),
+        entry,
+        consumer,
+        key,
+        why === undefined ? "pending" : "skipped",
+        why ?? null,
+      );
+    }
+  audit(database, "redrive", `job ${job}: ${seq} dead letters in ${lanes.size} lanes, ${selection}`, act);
+  return { changed: seq, lanes: [], job };
+}
+
+/** Why a job does not take an entry. */
+function leftAlone(database: Database, entry: number, force: boolean): string | undefined {
+  const other = first<{ job: number }>(
+    database,
+    `SELECT i.job FROM mr_job_items AS i JOIN mr_jobs AS j ON j.job = i.job
+     WHERE i.entry = ? AND i.state IN ('pending', 'redriven') AND j.state IN ('running', 'paused')`,
+    entry,
+  );
+  if (other !== undefined) return `job ${other.job} has it`;
+  if (force) return undefined;
+  const sql = "SELECT count(*) AS n FROM mr_job_items WHERE entry = ? AND state = 'died'";
+  const died = first<{ n: number }>(database, sql, entry)?.n ?? 0;
+  return died < redrivesMax ? undefined : `${died} jobs have redriven it in vain; mend it, skip it, or force it`;
+}
+
+/** Runs inside a transaction. */
+export function changeJob(
+  database: Database,
+  { job, change }: { readonly job: number; readonly change: JobChange },
+  act: Act,
+): ActOutcome {
+  const row = first<JobRow>(database, "SELECT * FROM mr_jobs WHERE job = ?", job);
+  if (row === undefined) throw new Failure("NOT_FOUND", `there is no job ${job}; see millrace jobs ls`);
+  if (row.state === "done" || row.state === "cancelled") {
+    if (change.type === "cancel" && row.state === "cancelled") return { changed: 0, lanes: [] };
+    throw new Failure("CONFLICT", `job ${job} is ${row.state}; make a new one: millrace dead-letters redrive`);
+  }
+  const changed = applyChange(database, row, change, act);
+  if (changed > 0) {
+    const rate = change.type === "rate" ? ` ${change.rate ?? "without limit"}` : "";
+    audit(database, `job ${change.type}`, `job ${job}${rate}`, act);
+  }
+  return { changed, lanes: [] };
+}
+
+function applyChange(database: Database, { job, state }: JobRow, change: JobChange, act: Act): number {
+  switch (change.type) {
+    case "pause":
+      return run(
+        database,
+        "UPDATE mr_jobs SET state = 'paused', note = ? WHERE job = ? AND state = 'running'",
+        `by ${act.actor}: ${act.reason}`,
+        job,
+      );
+    case "resume":
+      if (state !== "paused") return 0;
+      // What has died so far is known and accepted: the next ones are judged anew.
+      run(database, "UPDATE mr_job_items SET accepted = 1 WHERE job = ? AND state = 'died'", job);
+      return run(database, "UPDATE mr_jobs SET state = 'running', note = NULL WHERE job = ?", job);
+    case "cancel":
+      run(
+        database,
+        "UPDATE mr_job_items SET state = 'skipped', detail = 'the job was cancelled' WHERE job = ? AND state = 'pending'",
+        job,
+      );
+      return run(
+        database,
+        "UPDATE mr_jobs SET state = 'cancelled', note = NULL, finished = ? WHERE job = ?",
+        act.at,
+        job,
+      );
+    case "rate":
+      return run(
+        database,
+        "UPDATE mr_jobs SET rate = ?, allowed = ? WHERE job = ?",
+        change.rate ?? null,
+        firstAllowed(change.rate, act.at),
+        job,
+      );
+  }
+}
+
+/** Runs inside a transaction. */
+export function advanceJobs(database: Database, now: number): ActOutcome {
+  let changed = settleItems(database);
+  const lanes: ActOutcome["lanes"][number][] = [];
+  const running = "SELECT job, rate, allowed FROM mr_jobs WHERE state = 'running' ORDER BY job";
+  for (const row of all<{ job: number; rate: number | null; allowed: number }>(database, running)) {
+    const started = advanceJob(database, row, now);
+    changed += started.length;
+    lanes.push(...started);
+  }
+  return { changed, lanes };
+}
+
+/** Runs inside a transaction: somebody else has dealt with the entries. */
+export function leaveJobs(database: Database, which: string, params: readonly SqliteValue[], detail: string): void {
+  const sql = `UPDATE mr_job_items SET state = 'gone', detail = ? WHERE ${which} AND state IN ('pending', 'redriven')`;
+  run(database, sql, detail, ...params);
+}
+
+/** Whether a job has something to start or to wait for. */
+export function jobsActive(database: Database): boolean {
+  const sql = `SELECT 1 FROM mr_jobs AS j WHERE state = 'running'
+    OR EXISTS (SELECT 1 FROM mr_job_items AS i WHERE i.job = j.job AND i.state = 'redriven') LIMIT 1`;
+  return first(database, sql) !== undefined;
+}
+
+/** Jobs, newest first. */
+export function readJobs(database: Database, limit: number): Job[] {
+  return all<JobRow>(database, "SELECT * FROM mr_jobs ORDER BY job DESC LIMIT ?", limit).map((row) =>
+    decodeJob(database, row),
+  );
+}
+
+export function readJob(database: Database, job: number): Job | undefined {
+  const row = first<JobRow>(database, "SELECT * FROM mr_jobs WHERE job = ?", job);
+  return row === undefined ? undefined : decodeJob(database, row);
+}
+
+export function readJobItems(database: Database, job: number, { state, limit }: JobItemQuery): JobItem[] {
+  const rows = all<Omit<JobItem, "detail"> & { readonly detail: string | null }>(
+    database,
+    `SELECT entry, consumer, lane, step, state, detail FROM mr_job_items
+     WHERE job = ? AND state = ifnull(?, state) ORDER BY seq LIMIT ?`,
+    job,
+    state ?? null,
+    limit,
+  );
+  return rows.map(({ detail, step, ...item }) => ({
+    ...item,
+    step: step + 1,
+    ...(detail === null ? {} : { detail }),
+  }));
+}
+
+function decodeJob(database: Database, row: JobRow): Job {
+  const { note, rate, finished, force, job, state, selection, reason, actor, created } = row;
+  const items = { pending: 0, redriven: 0, succeeded: 0, died: 0, gone: 0, skipped: 0 };
+  const counts = "SELECT state, count(*) AS n FROM mr_job_items WHERE job = ? GROUP BY state";
+  for (const { state: of, n } of all<{ state: JobItemState; n: number }>(database, counts, job)) items[of] = n;
+  const reached = steps(database, job);
+  return {
+    job,
+    kind: "redrive",
+    state,
+    ...(note === null ? {} : { note }),
+    selection,
+    force: force === 1,
+    ...(rate === null ? {} : { rate }),
+    reason,
+    actor,
+    created,
+    ...(finished === null ? {} : { finished }),
+    ...reached,
+    items,
+  };
+}
+
+/** The first one may start at once. */
+function firstAllowed(rate: number | undefined, now: number): number {
+  return rate === undefined ? now : now - 1_000 / rate;
+}
+
+function forgetOld(database: Database): void {
+  const old = `SELECT job FROM mr_jobs WHERE state IN ('done', 'cancelled') ORDER BY job DESC LIMIT -1 OFFSET ${keptMax}`;
+  run(database, `DELETE FROM mr_job_items WHERE job IN (${old})`);
+  run(database, `DELETE FROM mr_jobs WHERE job IN (${old})`);
+}
