@@ -2,7 +2,7 @@ import type { AuditRow, EventQuery } from "../store/inspect.js";
 import type { Job, JobChange, JobItem, JobItemQuery } from "../store/jobs.js";
 import type { Conditions } from "./query.js";
 import type { ConsumerStanding } from "./standing.js";
-import type { EntryView, EventView } from "./views.js";
+import type { DeadGroupView, EntryView, EventView } from "./views.js";
 
 /** An act of an operator. `actor` and `reason` are kept in the audit record. */
 export interface ActArgs {
@@ -169,6 +169,11 @@ export interface Admin {
     readonly after?: number;
     readonly limit: number;
   }): Promise<Origin & { readonly entries: readonly EntryView[] }>;
+  /** Dead letters by what they died of, the largest group first. */
+  deadGroups(args: {
+    readonly consumer?: string;
+    readonly limit: number;
+  }): Promise<Origin & { readonly groups: readonly DeadGroupView[] }>;
   deadLetter(args: {
     readonly entry: number;
   }): Promise<Origin & { readonly entry: EntryView; readonly followers: number }>;

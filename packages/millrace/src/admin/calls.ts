@@ -51,6 +51,7 @@ export const calls: Readonly<Record<keyof Admin, Schema>> = {
     { consumer: text, fingerprint: text, state: { enum: ["dead", "parked"] }, after: count, limit: count },
     ["limit"],
   ),
+  deadGroups: args({ consumer: text, limit: count }, ["limit"]),
   deadLetter: args({ entry: count }, ["entry"]),
   edit: args({ ...act, entry: count, data: {} }, ["reason", "actor", "entry", "data"]),
   skip: args({ ...act, ...selection }, ["reason", "actor"]),

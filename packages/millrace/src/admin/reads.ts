@@ -9,7 +9,7 @@ import { diagnose } from "./doctor.js";
 import { deliveriesOf, explain } from "./explain.js";
 import { type ConsumerStanding, standingOf } from "./standing.js";
 import { follow } from "./tail.js";
-import { entryView, eventView, iso } from "./views.js";
+import { entryView, eventView, groupView, iso } from "./views.js";
 
 /** The parts of {@link Admin} that only look. */
 export type Reads = Omit<
@@ -72,6 +72,7 @@ export function readsOf(sight: Sight): Reads {
       const followers = lane.filter((other) => other.state === "following").length;
       return { ...origin(), entry: entryView(entry, amendments.find(amends(entry))), followers };
     },
+    deadGroups: async (query) => ({ ...origin(), groups: (await inspect.deadGroups(query)).map(groupView) }),
     jobs: async ({ limit }) => ({ ...origin(), jobs: await inspect.jobs(Math.min(limit, pageMax)) }),
     async job({ job: number, ...query }) {
       const job = await inspect.job(number);

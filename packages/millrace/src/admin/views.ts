@@ -1,4 +1,5 @@
 import type { LogRecord } from "../log/log.js";
+import type { DeadGroup } from "../store/inspect.js";
 import type { Amendment, EntryFailure, EntryState, LaneEntry } from "../store/unit.js";
 
 /** An event as JSON. Times are ISO; `bytes` is base64, for what is not JSON. */
@@ -41,6 +42,32 @@ export interface EntryView {
   readonly event: EventView;
   /** What an operator put in place of the event. */
   readonly edited?: { readonly id: string; readonly data: unknown; readonly reason: string; readonly actor: string };
+}
+
+/** Dead letters that fail alike. */
+export interface DeadGroupView {
+  readonly fingerprint?: string;
+  readonly count: number;
+  /** Lanes that they stand in. */
+  readonly keys: number;
+  readonly consumers: readonly string[];
+  /** When the first and the last of them died. */
+  readonly first: string;
+  readonly last: string;
+  /** The oldest of them, and why it died. */
+  readonly example: { readonly entry: number; readonly type: string; readonly failure?: EntryFailure };
+}
+
+/** Dead letters that fail alike, as JSON. */
+export function groupView({ fingerprint, first, last, example, ...counts }: DeadGroup): DeadGroupView {
+  const { entry, record, failure } = example;
+  return {
+    ...(fingerprint === undefined ? {} : { fingerprint }),
+    ...counts,
+    first: iso(first),
+    last: iso(last),
+    example: { entry, type: record.type, ...(failure === undefined ? {} : { failure }) },
+  };
 }
 
 /** A record as people and programs read it. */

@@ -1,5 +1,5 @@
 import type { ActReport, Admin, EntrySelection } from "../admin/admin.js";
-import type { EntryView } from "../admin/views.js";
+import type { DeadGroupView, EntryView } from "../admin/views.js";
 import { Failure } from "../failure/failure.js";
 import { confirm, reasonFor } from "./ask.js";
 import { acting, actor, reading } from "./connect.js";
@@ -7,13 +7,14 @@ import { eventLines } from "./events.js";
 import { type ExitCode, exitCodes } from "./exit.js";
 import type { CommonOptions } from "./options.js";
 import { type Column, noteOrigin, openOutput, printOne, printRows, readFormat } from "./output.js";
-import { duration, plural, safe, shorten } from "./text.js";
+import { duration, moment, plural, safe, shorten } from "./text.js";
 import { wholeNumber } from "./whole-number.js";
 
 interface ListOptions extends CommonOptions {
   readonly consumer?: string;
   readonly fingerprint?: string;
   readonly parked?: boolean;
+  readonly group?: boolean;
   readonly after?: string;
   readonly limit: string;
 }
@@ -40,6 +41,7 @@ function columnsAt(now: number): readonly Column<EntryView>[] {
 
 /** Lists dead letters, or with --parked what waits for its next attempt. Those that fail alike have one KIND. */
 export async function listDeadLetters(options: ListOptions): Promise<void> {
+  if (options.group === true) return listGroups(options);
   const output = openOutput(readFormat(options.output));
   const args = {
     state: options.parked === true ? ("parked" as const) : ("dead" as const),
@@ -52,6 +54,36 @@ export async function listDeadLetters(options: ListOptions): Promise<void> {
   noteOrigin(output, answer);
   const columns = columnsAt(Date.parse(answer.asOf));
   printRows(output, { answer, rows: answer.entries, columns, none: `nothing is ${args.state}` });
+}
+
+const groupColumns: readonly Column<DeadGroupView>[] = [
+  { name: "KIND", text: (row) => row.fingerprint ?? "" },
+  { name: "COUNT", text: (row) => String(row.count) },
+  { name: "LANES", text: (row) => String(row.keys) },
+  { name: "CONSUMERS", text: (row) => row.consumers.join(", ") },
+  { name: "FIRST (UTC)", text: (row) => moment(row.first) },
+  { name: "LAST (UTC)", text: (row) => moment(row.last) },
+  { name: "EXAMPLE", text: (row) => `${row.example.entry} ${row.example.type}` },
+  {
+    name: "REASON",
+    text: ({ example: { failure } }) =>
+      failure === undefined ? "" : `${failure.code} ${shorten(failure.message, messageWidth)}`,
+  },
+];
+
+async function listGroups(options: ListOptions): Promise<void> {
+  const output = openOutput(readFormat(options.output));
+  if (options.parked === true || options.fingerprint !== undefined || options.after !== undefined)
+    throw new Failure("OPTION_INVALID", "--group goes with --consumer and --limit alone", {
+      details: { option: "--group" },
+    });
+  const args = {
+    limit: wholeNumber(options.limit, "--limit"),
+    ...(options.consumer === undefined ? {} : { consumer: options.consumer }),
+  };
+  const answer = await reading(options, (admin) => admin.deadGroups(args));
+  noteOrigin(output, answer);
+  printRows(output, { answer, rows: answer.groups, columns: groupColumns, none: "nothing is dead" });
 }
 
 /** Prints one dead letter with its data and the reason why it died. */

@@ -255,6 +255,65 @@ describe("dead-letters", () => {
   });
 });
 
+describe("dead letters in bulk", () => {
+  it("are grouped by kind, exported, edited outside and imported", async () => {
+    for (const n of [1, 2, 3]) await trial.run("publish", "order.placed", order(`x-${n}`, price.dead));
+    await deadLetter("x-3");
+    const grouped = await json<{ groups: { count: number; keys: number; consumers: string[] }[] }>(
+      "dead-letters",
+      "ls",
+      "--group",
+    );
+    expect(grouped.groups).toMatchObject([
+      { count: 3, keys: 3, consumers: ["payments"], example: { failure: { message: expect.stringContaining("666") } } },
+    ]);
+    expect((await trial.run("dead-letters", "ls", "--group")).stdout).toMatch(
+      /^\S+ +3 +3 +payments +2.* order\.placed/m,
+    );
+    expect((await trial.run("dead-letters", "ls", "--group", "--parked")).code).toBe(2);
+
+    const { stdout } = await trial.run("dead-letters", "export", "--consumer", "payments");
+    const [one = "", two = "", three = ""] = stdout.trim().split("\n");
+    expect(JSON.parse(one)).toMatchObject({ type: "order.placed", data: { orderId: "x-1", pence: price.dead } });
+    const input = [
+      one.replace('"pence":666', '"pence":5'),
+      two.replace('"pence":666', '"pence":"5"'),
+      three,
+      "{",
+      '{"entry":99999,"id":"x","data":{}}',
+    ].join("\n");
+    const importing = (...more: string[]) =>
+      trial.runWith({ input }, "dead-letters", "import", "-", "--dir", trial.dir, ...more);
+    expect(await importing("--dry-run")).toMatchObject({
+      code: 8,
+      stdout: expect.stringMatching(/^would edit 1 dead/),
+    });
+    const imported = await importing("--reason", "mended");
+    expect(imported).toMatchObject({
+      code: 8,
+      stdout: expect.stringMatching(/^edited 1 dead letter, left 1 as they are, refused 3\n/),
+      stderr: expect.stringMatching(
+        /^line 2: .*\/pence.*\(CONTRACT_REJECTED\)\nline 4: .*\nline 5: .*\(NOT_FOUND\)\n$/,
+      ),
+    });
+    const letter = await deadLetter("x-1");
+    expect(letter.event).toMatchObject({ data: { pence: 5 }, causationId: JSON.parse(one).id });
+    const again = await trial.runWith(
+      { input: one },
+      "dead-letters",
+      "import",
+      "-",
+      "--dir",
+      trial.dir,
+      "--reason",
+      "r",
+    );
+    expect(again).toMatchObject({ code: 9, stderr: expect.stringContaining("was edited since it was exported") });
+    expect((await trial.run("dead-letters", "import", "/nowhere", "--reason", "r")).code).toBe(3);
+    await trial.run("dead-letters", "skip", "--consumer", "payments", "--reason", "r");
+  });
+});
+
 describe("jobs", () => {
   it("redrive a selection, and are listed, shown, paused, slowed down and cancelled", async () => {
     for (const n of [1, 2, 3]) await trial.run("publish", "order.placed", order(`j-${n}`, price.dead));

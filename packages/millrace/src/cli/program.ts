@@ -159,6 +159,7 @@ function addDeadLetters(program: Command, finish: Finish): void {
     .description("list dead letters; those that fail alike have one KIND")
     .option("--consumer <name>", "of one consumer")
     .option("--fingerprint <kind>", "of one kind")
+    .option("--group", "a line for each kind: how many, since when, one example")
     .option("--parked", "those that wait for their next attempt instead")
     .option("--after <entry>", "where the last page ended")
     .option("--limit <n>", "how many", "100")
@@ -182,6 +183,18 @@ function addDeadLetters(program: Command, finish: Finish): void {
 }
 
 function addRedrive(letters: Command, finish: Finish): void {
+  about(letters.command("export"))
+    .description("print them as JSON lines, to be edited and imported")
+    .option("--consumer <name>", "of one consumer")
+    .option("--fingerprint <kind>", "of one kind")
+    .addHelpText("after", examples("dead-letters export --consumer payments > letters.jsonl"))
+    .action(async (options) => finish(await (await import("./export.js")).exportDeadLetters(options)));
+  changing(letters.command("import <file>"))
+    .description(
+      "put the data of exported lines in place of theirs, checked against the contracts; exit status 8 when some are refused",
+    )
+    .addHelpText("after", examples('dead-letters import letters.jsonl --reason "prices mended"'))
+    .action(async (file, options) => finish(await (await import("./export.js")).importDeadLetters(file, options)));
   selecting(letters.command("redrive [entry-or-term...]"))
     .description(
       "give them another run, in order: by number at once, by a query (see events search) or an option as a job",

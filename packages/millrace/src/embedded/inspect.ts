@@ -2,6 +2,7 @@ import type { LogRecord } from "../log/log.js";
 import type { EntryQuery, Inspect } from "../store/inspect.js";
 import type { DueTimer, ScheduleRow } from "../store/store.js";
 import type { Amendment, LaneEntry, Operation } from "../store/unit.js";
+import { readDeadGroups } from "./dead-groups.js";
 import { examine } from "./doctor.js";
 import { storeFailure } from "./errors.js";
 import { eventFilter } from "./event-filter.js";
@@ -43,6 +44,7 @@ export function createInspect(database: Database, file?: string): Inspect {
     deliveries: (record) => readDeliveries(database, record),
     consumers: (now) => readConsumers(database, now),
     entries: (query) => readEntries(database, query),
+    deadGroups: ({ consumer, limit }) => readDeadGroups(database, consumer, atMost(entriesMax, limit)),
     entry: (entry) => readEntry(database, entry),
     amendments: (consumer) => readAmendments(database, consumer),
     jobs: (limit) => readJobs(database, atMost(entriesMax, limit)),

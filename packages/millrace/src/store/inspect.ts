@@ -63,6 +63,20 @@ export interface EntryQuery {
   readonly limit: number;
 }
 
+/** Dead letters that fail alike. Times are ms since the epoch, of when they died. */
+export interface DeadGroup {
+  /** Undefined: of those whose failure was not kept. */
+  readonly fingerprint: string | undefined;
+  readonly count: number;
+  /** Lanes that they stand in. */
+  readonly keys: number;
+  readonly consumers: readonly string[];
+  readonly first: number;
+  readonly last: number;
+  /** The oldest of them. */
+  readonly example: LaneEntry;
+}
+
 /** What one consumer made of one event: exactly one of these states. */
 export interface Delivery {
   readonly consumer: string;
@@ -92,6 +106,8 @@ export interface Inspect {
   deliveries(record: LogRecord): Awaitable<readonly Delivery[]>;
   consumers(now: number): Awaitable<readonly ConsumerView[]>;
   entries(query: EntryQuery): Awaitable<readonly LaneEntry[]>;
+  /** Dead letters by fingerprint, the largest group first. */
+  deadGroups(query: { readonly consumer?: string; readonly limit: number }): Awaitable<readonly DeadGroup[]>;
   entry(entry: number): Awaitable<LaneEntry | undefined>;
   amendments(consumer?: string): Awaitable<readonly Amendment[]>;
   /** Jobs, newest first. */
