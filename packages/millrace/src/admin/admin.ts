@@ -1,5 +1,6 @@
 import type { AuditRow, EventQuery } from "../store/inspect.js";
 import type { Job, JobChange, JobItem, JobItemQuery } from "../store/jobs.js";
+import type { Seek, SeekStep } from "../store/seek.js";
 import type { Conditions } from "./query.js";
 import type { ConsumerStanding } from "./standing.js";
 import type { DeadGroupView, EntryView, EventView } from "./views.js";
@@ -162,6 +163,10 @@ export interface Admin {
   /** Has the consumer start no more runs until it is resumed; those under way end. */
   pause(args: ActArgs & { readonly consumer: string }): Promise<ActReport>;
   resume(args: ActArgs & { readonly consumer: string }): Promise<ActReport>;
+  /** Moves a consumer's positions; going back opens the next generation, and its handlers run again. */
+  seek(
+    args: ActArgs & Omit<Seek, "mute"> & { readonly mute?: boolean },
+  ): Promise<Omit<ActReport, "unchanged"> & { readonly positions: readonly SeekStep[] }>;
   deadLetters(args: {
     readonly consumer?: string;
     readonly fingerprint?: string;

@@ -47,6 +47,19 @@ export const calls: Readonly<Record<keyof Admin, Schema>> = {
   forget: args({ ...act, consumer: text, force: { type: "boolean" } }, ["reason", "actor", "consumer"]),
   pause: args({ ...act, consumer: text }, ["reason", "actor", "consumer"]),
   resume: args({ ...act, consumer: text }, ["reason", "actor", "consumer"]),
+  seek: args(
+    {
+      ...act,
+      consumer: text,
+      to: args({ type: { enum: ["beginning", "end", "offset", "time"] }, offset: count, at: { type: "number" } }, [
+        "type",
+      ]),
+      topic: text,
+      partition: count,
+      mute: { type: "boolean" },
+    },
+    ["reason", "actor", "consumer", "to"],
+  ),
   deadLetters: args(
     { consumer: text, fingerprint: text, state: { enum: ["dead", "parked"] }, after: count, limit: count },
     ["limit"],

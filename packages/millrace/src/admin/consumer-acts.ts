@@ -1,10 +1,11 @@
 import { Failure } from "../failure/failure.js";
 import type { ConsumerView } from "../store/inspect.js";
+import type { SeekTarget } from "../store/seek.js";
 import { actOf, type Live } from "./acts.js";
 import type { ActArgs, ActReport, Admin } from "./admin.js";
 
 /** The acts on consumers that keep them. */
-export type ConsumerActs = Pick<Admin, "pause" | "resume">;
+export type ConsumerActs = Pick<Admin, "pause" | "resume" | "seek">;
 
 /** Acts of operators on the consumers of a running app. */
 export function consumerActsOf(live: Live): ConsumerActs {
@@ -20,11 +21,32 @@ export function consumerActsOf(live: Live): ConsumerActs {
     await live.running.changed({ pauses: true });
     return { ...report, matched, changed };
   };
-  return { pause: (args) => turn(args, "pause"), resume: (args) => turn(args, "resume") };
+  return {
+    pause: (args) => turn(args, "pause"),
+    resume: (args) => turn(args, "resume"),
+    async seek({ reason, actor, dryRun = false, mute = false, ...where }) {
+      const act = actOf(live, { reason, actor, dryRun });
+      const asked = { ...where, to: checkedTarget(where.to), mute };
+      const positions = await live.running.engine.inspect.seekSteps(asked);
+      const matched = positions.filter(({ from, to }) => from !== to).length;
+      const keys = positions.reduce((sum, { waiting }) => sum + waiting, 0);
+      if (dryRun) return { dryRun, matched, changed: 0, keys, positions };
+      const { changed, lanes } = await operate.seek(asked, act);
+      await live.running.changed({ lanes, amended: true, leases: true });
+      return { dryRun, matched, changed, keys, positions };
+    },
+  };
+}
+
+function checkedTarget(to: SeekTarget): SeekTarget {
+  const { type } = to;
+  const given = type === "offset" ? to.offset : type === "time" ? to.at : 0;
+  if (typeof given === "number") return to;
+  throw new Failure("REQUEST_INVALID", `seek: to a ${type}, and which one is missing`);
 }
 
 /** @throws {Failure} NOT_FOUND */
-export async function consumerView(live: Live, consumer: string): Promise<ConsumerView> {
+async function consumerView(live: Live, consumer: string): Promise<ConsumerView> {
   const views = await live.running.engine.inspect.consumers(live.running.clock.now());
   const view = views.find((candidate) => candidate.consumer === consumer);
   if (view !== undefined) return view;

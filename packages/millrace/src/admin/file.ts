@@ -12,6 +12,7 @@ export function fileAdmin(file: { readonly inspect: Inspect; readonly dir: strin
     forget: refuse,
     pause: refuse,
     resume: refuse,
+    seek: refuse,
     edit: refuse,
     skip: refuse,
     redrive: refuse,

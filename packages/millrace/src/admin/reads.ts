@@ -14,7 +14,17 @@ import { entryView, eventView, groupView, iso } from "./views.js";
 /** The parts of {@link Admin} that only look. */
 export type Reads = Omit<
   Admin,
-  "forget" | "pause" | "resume" | "edit" | "skip" | "redrive" | "redriveJob" | "changeJob" | "publish" | "backup"
+  | "forget"
+  | "pause"
+  | "resume"
+  | "seek"
+  | "edit"
+  | "skip"
+  | "redrive"
+  | "redriveJob"
+  | "changeJob"
+  | "publish"
+  | "backup"
 >;
 
 /** What can be looked at. */

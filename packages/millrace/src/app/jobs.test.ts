@@ -35,13 +35,17 @@ async function withDead(keys: number, dir?: string): Promise<Trial> {
   return t;
 }
 
+let acts = 0;
+/** Another act than the one before. */
+const actNow = (t: Trial) => {
+  acts += 1;
+  return { ...act, at: t.clock.now() - (acts % 100) };
+};
+
 async function redrive(t: Trial, more: Partial<NewJob> = {}): Promise<number> {
   const entries = (await t.entries()).filter(({ state }) => state === "dead").map(({ entry }) => entry);
   const { operate } = t.running.engine;
-  const { job } = await operate.createJob(
-    { entries, selection: "all", force: false, ...more },
-    { ...act, at: t.clock.now() },
-  );
+  const { job } = await operate.createJob({ entries, selection: "all", force: false, ...more }, actNow(t));
   await t.running.changed({ jobs: true });
   return job;
 }
@@ -181,6 +185,15 @@ describe("a redrive as a job", () => {
     expect(await t.running.engine.inspect.jobItems(beside, { limit: 10 })).toMatchObject([
       { state: "skipped", detail: `job ${slow} has it` },
     ]);
+  });
+
+  it("is made once, also when it is sent again", async () => {
+    const t = await withDead(2);
+    const entries = (await t.entries()).map(({ entry }) => entry);
+    const make = async () =>
+      await t.running.engine.operate.createJob({ entries, selection: "all", force: false, rate: 0.001 }, act);
+    expect(await make()).toEqual({ job: 1, changed: 2, lanes: [] });
+    expect(await make()).toEqual({ job: 1, changed: 0, lanes: [] });
   });
 
   it("is in the audit record", async () => {

@@ -190,6 +190,26 @@ describe("consumers", () => {
     expect((await trial.run("consumers", "pause", "liam", "--reason", "r")).code).toBe(3);
   });
 
+  it("are moved to another place, after a dry run that counts", async () => {
+    await trial.run("publish", "order.placed", order("s-1", 1));
+    const seek = (...more: string[]) => trial.run("consumers", "seek", "mail", "--no-input", ...more);
+    await eventually(async () => {
+      expect((await seek("--to", "beginning", "--dry-run")).stderr).toMatch(
+        /^would handle [1-9]\d* events? again, and/,
+      );
+    });
+    expect((await seek("--to", "1h", "--dry-run")).stdout).toMatch(/^payments\/0 +\d+ +0 +\d+ +0 +0$/m);
+    expect((await seek("--to", "beginning")).code).toBe(2);
+    expect((await seek("--to", "later", "--reason", "r")).code).toBe(2);
+    expect((await seek("--reason", "r")).code).toBe(2);
+    expect(await seek("--to", "beginning", "--mute", "--reason", "lost mails")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^moved mail: it is to handle \d+ events? again, muted, and skip 0\n$/),
+    });
+    expect((await trial.run("consumers", "show", "mail")).stdout).toContain("generation 2");
+    expect((await trial.run("consumers", "seek", "liam", "--to", "end", "--reason", "r")).code).toBe(3);
+  });
+
   it("are not forgotten while the app declares them, nor without a reason", async () => {
     expect((await trial.run("consumers", "forget", "mail", "--reason", "a test")).code).toBe(4);
     expect((await trial.run("consumers", "forget", "mail", "--force")).code).toBe(2);

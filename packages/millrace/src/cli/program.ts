@@ -146,6 +146,14 @@ function addConsumers(program: Command, finish: Finish): void {
   changing(consumers.command("resume <name>"))
     .description("let it go on")
     .action(async (name, options) => finish(await (await import("./consumers.js")).resumeConsumer(name, options)));
+  changing(consumers.command("seek <name>"))
+    .description("move it to another place in its topics; going back, its handlers run again under new ids")
+    .requiredOption("--to <place>", "beginning, end, an offset, or a time: 2h (ago), 2026-01-31T12:00:00Z")
+    .option("--topic <name>", "in this topic alone")
+    .option("--partition <n>", "in this partition alone")
+    .option("--mute", "what is handled again changes documents and tables, and publishes and sends nothing")
+    .addHelpText("after", examples("consumers seek search --to beginning --dry-run"))
+    .action(async (name, options) => finish(await (await import("./seek.js")).seekConsumer(name, options)));
   changing(consumers.command("forget <name>"))
     .description("remove a consumer that is gone for good: it no longer keeps events from being deleted")
     .option("--force", "also one that the running app declares; it stops")

@@ -1,14 +1,25 @@
 import type { LogRecord } from "../log/log.js";
 import type { Store } from "../store/store.js";
-import type { Amendment } from "../store/unit.js";
+import type { Amendment, Effects } from "../store/unit.js";
 
 /** What operators have changed for one consumer: applied wherever it reads the event, in this and every later run. */
 export class Amendments {
   #byPlace = new Map<string, Amendment>();
 
+  #mutes = new Map<string, number>();
+
   async load(store: Store, consumer: string): Promise<void> {
     const amendments = await store.readAmendments(consumer);
+    const mutes = await store.readMutes(consumer);
+    this.#mutes = new Map(mutes.map(({ topic, partition, until }) => [`${topic}/${partition}`, until]));
     this.#byPlace = new Map(amendments.map((one) => [placeOf(one), one]));
+  }
+
+  /** What of a run's effects is to be stored: of one that an operator has muted, documents and statements alone. */
+  heard({ topic, partition, offset }: LogRecord, effects: Effects): Effects {
+    if (this.#mutes.size === 0) return effects;
+    const until = this.#mutes.get(`${topic}/${partition}`);
+    return until === undefined || offset >= until ? effects : muted(effects);
   }
 
   /** The record as this consumer is to see it; undefined when it was skipped. */
@@ -25,6 +36,11 @@ export class Amendments {
       bytes: undefined,
     };
   }
+}
+
+/** Effects of which the outside hears nothing. */
+function muted({ records: _, timers: __, cancels: ___, ...kept }: Effects): Effects {
+  return kept;
 }
 
 function placeOf(at: { readonly topic: string; readonly partition: number; readonly offset: number }): string {

@@ -65,6 +65,7 @@ export class Consumer {
       progressed,
       homeAt,
       leaseLost,
+      heard: (record, effects) => this.#amendments.heard(record, effects),
       get homes() {
         return fetching().homes;
       },
@@ -82,7 +83,18 @@ export class Consumer {
     const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
     const { store } = engine;
-    const parts = { consumer: plan.name, store, clock, logger, fetcher: this.#fetcher, runs: this.#runs, wake, stop };
+    const amended = () => this.#amendments.load(store, plan.name);
+    const parts = {
+      consumer: plan.name,
+      store,
+      clock,
+      logger,
+      fetcher: this.#fetcher,
+      runs: this.#runs,
+      wake,
+      stop,
+      amended,
+    };
     this.#leasing = new Leasing(parts);
   }
 

@@ -18,6 +18,8 @@ export interface LeasingHost {
   readonly fetcher: Fetcher;
   readonly runs: Runs;
   wake(): void;
+  /** What operators have changed is to be looked at again. */
+  amended(): Promise<void>;
   stop(error: unknown): void;
 }
 
@@ -66,6 +68,8 @@ export class Leasing {
     const lost = before.filter((position) => !has(held, position));
     if (lost.length > 0) this.#drop(lost);
     const taken = held.filter((position) => !has(before, position));
+    // Whoever moved the positions may have muted what comes before: known before any of it runs.
+    if (taken.length > 0) await this.#host.amended();
     for (const position of taken) fetcher.take(position);
     if (taken.length > 0) {
       await runs.open();

@@ -43,6 +43,8 @@ export interface RunsHost {
   /** A lease is not this process's any more. */
   leaseLost(): void;
   stop(error: unknown): void;
+  /** What of a run's effects is stored. */
+  heard(record: LogRecord, effects: Effects): Effects;
 }
 
 /** The runs of one consumer, from dispatch to acknowledgement: a lane's head to its handler, its effects to the commit. */
@@ -318,12 +320,8 @@ export class Runs implements RunOwner {
   }
 
   #commit(run: Run, effects: Effects): void {
-    run.unit = {
-      claim: run.claim,
-      reads: run.reads,
-      effects,
-      lane: run.claim.type === "record" ? run.lane.key : undefined,
-    };
+    const lane = run.claim.type === "record" ? run.lane.key : undefined;
+    run.unit = { claim: run.claim, reads: run.reads, effects: this.#consumer.heard(run.record, effects), lane };
     this.#host.committer.add(run);
   }
 
@@ -415,6 +413,7 @@ export class Runs implements RunOwner {
         void this.lanes.refresh(run.lane);
         break;
       case "fenced":
+        if (run.unit.effects.entry?.state === "following") run.lane.joining -= 1;
         this.leave(run);
         this.#consumer.leaseLost();
         break;

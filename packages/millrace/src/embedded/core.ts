@@ -3,6 +3,7 @@ import type { LogAdmin, LogWriter, NewRecord, TopicShape } from "../log/log.js";
 import { uuidv7 } from "../runtime/ids.js";
 import type { JobChange, NewJob } from "../store/jobs.js";
 import type { Act, ActOutcome, Operate } from "../store/operate.js";
+import type { Seek } from "../store/seek.js";
 import type { OperationResult } from "../store/unit.js";
 import { type Checkpointer, createCheckpointer } from "./checkpoint.js";
 import { Claims } from "./claims.js";
@@ -185,6 +186,13 @@ export class Core {
       },
       pause: async (consumer: string, act: Act) => paused(await operate.pause(consumer, act)),
       resume: async (consumer: string, act: Act) => paused(await operate.resume(consumer, act)),
+      seek: async (asked: Seek, act: Act) => {
+        const outcome = await operate.seek(asked, act);
+        this.#positions.forget(asked.consumer);
+        this.#lanes.reload();
+        this.ring({ change: { lanes: outcome.lanes, amended: true, leases: true } }, member);
+        return outcome;
+      },
       ...this.#jobs(operate, member),
     };
   }

@@ -20,6 +20,7 @@ import {
   type OperationRow,
   type TimerRow,
 } from "./rows.js";
+import { seekSteps } from "./seek.js";
 import type { Database, SqliteValue } from "./sqlite.js";
 import { readConsumers, readDeliveries } from "./standing.js";
 
@@ -47,6 +48,7 @@ export function createInspect(database: Database, file?: string): Inspect {
     deadGroups: ({ consumer, limit }) => readDeadGroups(database, consumer, atMost(entriesMax, limit)),
     entry: (entry) => readEntry(database, entry),
     amendments: (consumer) => readAmendments(database, consumer),
+    seekSteps: (seek) => seekSteps(database, seek),
     jobs: (limit) => readJobs(database, atMost(entriesMax, limit)),
     job: (job) => readJob(database, job),
     jobItems: (job, query) => readJobItems(database, job, { ...query, limit: atMost(rowsMax, query.limit) }),

@@ -27,12 +27,20 @@ interface JobRow {
   readonly finished: number | null;
 }
 
-/**
- * Runs inside a transaction. Lanes are whole: all entries of one are on one step of the ladder, in order. Made again,
- * after its answer was lost, the second job finds that the first one has every entry, and ends at once.
- */
+/** Runs inside a transaction. Lanes are whole: all entries of one are on one step of the ladder, in order. */
 export function createJob(database: Database, asked: NewJob, act: Act): ActOutcome & { readonly job: number } {
   const { selection, force, rate } = asked;
+  const before = first<{ job: number }>(
+    database,
+    `SELECT job FROM mr_jobs WHERE created = ? AND actor = ? AND reason = ? AND selection = ? AND rate IS ?`,
+    act.at,
+    act.actor,
+    act.reason,
+    selection,
+    rate ?? null,
+  );
+  // Sent again, because its answer was lost.
+  if (before !== undefined) return { changed: 0, lanes: [], job: before.job };
   forgetOld(database);
   const made = database
     .prepare(

@@ -7,6 +7,7 @@ import { findDeadLetter, redriveLetter } from "./letters.js";
 import { pause, resume } from "./pauses.js";
 import { first, run } from "./query.js";
 import { encodeRecord } from "./rows.js";
+import { seek } from "./seek.js";
 import type { Database } from "./sqlite.js";
 
 /** Runs `work` in one transaction that holds only while this process owns the file. */
@@ -21,6 +22,7 @@ export function createOperate(database: Database, transact: Transact): Operate {
     forget: (consumer, act) => transact(() => forget(database, consumer, act)),
     pause: (consumer, act) => transact(() => pause(database, consumer, act)),
     resume: (consumer, act) => transact(() => resume(database, consumer, act)),
+    seek: (asked, act) => transact(() => seek(database, asked, act)),
     createJob: (job, act) => transact(() => createJob(database, job, act)),
     changeJob: (job, change, act) => transact(() => changeJob(database, { job, change }, act)),
     advanceJobs: (now) => transact(() => advanceJobs(database, now)),
@@ -34,6 +36,7 @@ const names: Readonly<Record<keyof Operate, true>> = {
   forget: true,
   pause: true,
   resume: true,
+  seek: true,
   createJob: true,
   changeJob: true,
   advanceJobs: true,
@@ -125,7 +128,7 @@ function forget(database: Database, consumer: string, act: Act): ActOutcome {
     throw new Failure("NOT_FOUND", `no consumer ${consumer} is registered; see millrace consumers ls`);
   let changed = 1;
   leaveJobs(database, "consumer = ?", [consumer], `${consumer} was forgotten by ${act.actor}`);
-  for (const table of ["mr_positions", "mr_lane_entries", "mr_amendments", "mr_pauses"])
+  for (const table of ["mr_positions", "mr_lane_entries", "mr_amendments", "mr_pauses", "mr_mutes"])
     changed += run(database, `DELETE FROM ${table} WHERE consumer = ?`, consumer);
   audit(database, "forget", `consumer ${consumer}`, act);
   return { changed, lanes: [] };

@@ -1,6 +1,6 @@
 import { Failure } from "../failure/failure.js";
 import type { DocumentQuery, Registration, Store } from "../store/store.js";
-import type { Pause, Position, SqlValue } from "../store/unit.js";
+import type { Mute, Pause, Position, SqlValue } from "../store/unit.js";
 import type { Claims } from "./claims.js";
 import type { DocumentTables } from "./documents.js";
 import { isReadOnly, storeFailure } from "./errors.js";
@@ -9,6 +9,7 @@ import type { LaneTables } from "./lane-tables.js";
 import { readPause } from "./pauses.js";
 import type { PositionTables } from "./position-tables.js";
 import { type AmendmentRow, decodeAmendment, decodeTimer, type TimerRow } from "./rows.js";
+import { readMutes } from "./seek.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 
 /** What a process asks the file for while it runs: answered by its own connection, owner or not. */
@@ -22,6 +23,7 @@ export type StoreReads = Pick<
   | "readLaneHeads"
   | "readEntry"
   | "readLaneHead"
+  | "readMutes"
   | "jobsActive"
   | "readPause"
   | "readAmendments"
@@ -86,6 +88,10 @@ export class TableReads implements StoreReads {
 
   readLaneHead(consumer: string, lane: string) {
     return this.#parts.lanes.head(consumer, lane);
+  }
+
+  readMutes(consumer: string): readonly Mute[] {
+    return readMutes(this.#parts.database, consumer);
   }
 
   jobsActive(): boolean {

@@ -49,6 +49,10 @@ CREATE TABLE mr_positions(
   owner TEXT NOT NULL, epoch INTEGER NOT NULL, expires INTEGER NOT NULL, generation INTEGER NOT NULL,
   crashes INTEGER NOT NULL, frontier INTEGER NOT NULL, finished TEXT NOT NULL,
   UNIQUE (consumer, topic, partition));
+-- Events below "until" take effect in documents and tables alone when they are handled again.
+CREATE TABLE mr_mutes(
+  consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, until INTEGER NOT NULL,
+  PRIMARY KEY (consumer, topic, partition)) WITHOUT ROWID;
 CREATE TABLE mr_lane_entries(
   entry INTEGER PRIMARY KEY AUTOINCREMENT, consumer TEXT NOT NULL, lane TEXT NOT NULL, home INTEGER NOT NULL,
   state TEXT NOT NULL, holds INTEGER NOT NULL, attempt INTEGER NOT NULL, due INTEGER NOT NULL, redrives INTEGER NOT NULL,

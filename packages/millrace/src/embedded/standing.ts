@@ -175,7 +175,7 @@ function oldestRunning(database: Database, consumer: string): number {
 }
 
 /** Below the frontier, or in a finished range; ranges rise, so that bisection finds it. */
-function isDone({ frontier, finished }: Position, offset: number): boolean {
+export function isDone({ frontier, finished }: Position, offset: number): boolean {
   if (offset < frontier) return true;
   let low = 0;
   let high = finished.length;

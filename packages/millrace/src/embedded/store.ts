@@ -28,6 +28,7 @@ export function storeOn(side: () => Side): Store {
     readLaneHeads: (consumer) => side().reads.readLaneHeads(consumer),
     readEntry: (entry) => side().reads.readEntry(entry),
     readLaneHead: (consumer, lane) => side().reads.readLaneHead(consumer, lane),
+    readMutes: (consumer) => side().reads.readMutes(consumer),
     jobsActive: () => side().reads.jobsActive(),
     readPause: (consumer) => side().reads.readPause(consumer),
     readAmendments: (consumer) => side().reads.readAmendments(consumer),

@@ -1,5 +1,6 @@
 import type { Awaitable, LogRecord, TopicShape } from "../log/log.js";
 import type { Job, JobItem, JobItemQuery } from "./jobs.js";
+import type { Seek, SeekStep } from "./seek.js";
 import type { DueTimer, ScheduleRow } from "./store.js";
 import type { Amendment, EntryState, LaneEntry, Operation, Pause, Position } from "./unit.js";
 
@@ -110,6 +111,8 @@ export interface Inspect {
   deadGroups(query: { readonly consumer?: string; readonly limit: number }): Awaitable<readonly DeadGroup[]>;
   entry(entry: number): Awaitable<LaneEntry | undefined>;
   amendments(consumer?: string): Awaitable<readonly Amendment[]>;
+  /** What a move would do, counted over at most 16 MiB of each topic. */
+  seekSteps(seek: Seek): Awaitable<readonly SeekStep[]>;
   /** Jobs, newest first. */
   jobs(limit: number): Awaitable<readonly Job[]>;
   job(job: number): Awaitable<Job | undefined>;

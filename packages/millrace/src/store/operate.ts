@@ -1,5 +1,6 @@
 import type { Awaitable } from "../log/log.js";
 import type { JobChange, NewJob } from "./jobs.js";
+import type { Seek } from "./seek.js";
 
 /** Who does it and why: kept in the audit record, in the same commit as the act. */
 export interface Act {
@@ -38,6 +39,14 @@ export interface Operate {
   pause(consumer: string, act: Act): Awaitable<ActOutcome>;
   /** Lets a paused consumer go on. */
   resume(consumer: string, act: Act): Awaitable<ActOutcome>;
+  /**
+   * Moves positions, fencing what is under way. Going back opens the next generation: what waits in lanes from there on
+   * is dropped and read again, amendments stay.
+   *
+   * @throws {Failure} NOT_FOUND, OPTION_INVALID when there is no such place, CONFLICT when it would be muted and events
+   * from there on wait in lanes: what they publish would never be.
+   */
+  seek(seek: Seek, act: Act): Awaitable<ActOutcome>;
   /** Stores a job; its items are taken as they are now. They start with the next `advanceJobs`. */
   createJob(job: NewJob, act: Act): Awaitable<ActOutcome & { readonly job: number }>;
   /**

@@ -4,6 +4,7 @@ import type {
   EntryState,
   IndexEntry,
   LaneEntry,
+  Mute,
   NewTimer,
   Operation,
   Outcome,
@@ -105,6 +106,7 @@ export interface Store {
   readEntry(entry: number): Awaitable<LaneEntry | undefined>;
   /** The head of one lane, after a commit removed or changed an entry. */
   readLaneHead(consumer: string, lane: string): Awaitable<LaneHead | undefined>;
+  readMutes(consumer: string): Awaitable<readonly Mute[]>;
   /** Whether a job has something to start or to wait for. */
   jobsActive(): Awaitable<boolean>;
   /** Whether an operator has paused the consumer, and why. */

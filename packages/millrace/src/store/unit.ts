@@ -176,6 +176,13 @@ export interface Amendment {
   readonly at: number;
 }
 
+/** Events of a partition below `until` are muted for a consumer: it was moved back for its documents alone. */
+export interface Mute {
+  readonly topic: string;
+  readonly partition: number;
+  readonly until: number;
+}
+
 /** An operator has paused a consumer: it starts no runs until it is resumed. */
 export interface Pause {
   readonly reason: string;
