@@ -199,6 +199,9 @@ describe("consumers", () => {
       );
     });
     expect((await seek("--to", "1h", "--dry-run")).stdout).toMatch(/^payments\/0 +\d+ +0 +\d+ +0 +0$/m);
+    expect((await seek("--to", "0", "--partition", "0", "--dry-run")).stdout).toMatch(
+      /^PARTITION.*\npayments\/0 .*\n$/,
+    );
     expect((await seek("--to", "beginning")).code).toBe(2);
     expect((await seek("--to", "later", "--reason", "r")).code).toBe(2);
     expect((await seek("--reason", "r")).code).toBe(2);
@@ -361,6 +364,30 @@ describe("jobs", () => {
     expect((await trial.run("jobs", "resume", "1", "--reason", "r")).code).toBe(4);
     expect((await trial.run("jobs", "show", "9")).code).toBe(3);
     await trial.run("dead-letters", "skip", "--consumer", "payments", "--reason", "r");
+  });
+});
+
+describe("check", () => {
+  it("exits 0 when all is fine, and 10 with the first cause when a threshold is exceeded", async () => {
+    await eventually(async () =>
+      expect(await trial.run("check")).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^fine: 3 consumers within/),
+      }),
+    );
+    await trial.run("publish", "order.placed", order("c-1", price.dead));
+    const { entry, event } = await deadLetter("c-1");
+    expect(await trial.run("check")).toMatchObject({
+      code: 10,
+      stdout: `payments is blocked by dead order.placed ${event.id} (entry ${entry}), Error; 1 dead letter, 0 allowed\n`,
+    });
+    expect(await json("check", "--dead-letters", "1", "--lag", "1h")).toMatchObject({
+      ok: true,
+      thresholds: { lagMs: 3_600_000, deadLetters: 1 },
+      problems: [{ consumer: "payments", type: "blocked", exceeded: false }],
+    });
+    expect((await trial.run("check", "--lag", "long")).code).toBe(2);
+    await trial.run("dead-letters", "skip", String(entry), "--reason", "r");
   });
 });
 

@@ -260,6 +260,12 @@ function addCare(program: Command, finish: Finish): void {
     .description("copy everything, as of one moment, into a new file, while the app runs")
     .addHelpText("after", examples("backup ./backup-2026-01-31.db"))
     .action(async (file, options) => finish(await (await import("./backup.js")).backup(file, options)));
+  about(program.command("check"))
+    .description("say in a sentence what is wrong, the first cause first; exit status 10 when a threshold is exceeded")
+    .option("--lag <duration>", "how far a consumer may be behind", "30s")
+    .option("--dead-letters <n>", "how many dead letters a consumer may have", "0")
+    .addHelpText("after", examples("check", "check --lag 5m --dead-letters 10 -o json"))
+    .action(async (options) => finish(await (await import("./check.js")).check(options)));
   about(program.command("doctor"))
     .description("check the file and the running app; exit status 1 when something is not sound")
     .action(async (options) => finish(await (await import("./doctor.js")).doctor(options)));

@@ -38,7 +38,7 @@ export async function seekConsumer(name: string, options: SeekOptions): Promise<
     mute: options.mute === true,
     actor: actor(),
     ...(options.topic === undefined ? {} : { topic: options.topic }),
-    ...(options.partition === undefined ? {} : { partition: wholeNumber(options.partition, "--partition") }),
+    ...(options.partition === undefined ? {} : { partition: wholeNumber(options.partition, "--partition", 0) }),
   };
   const preview = await acting(options, (admin) => admin.seek({ ...args, reason: "", dryRun: true }));
   const sum = (of: (step: SeekStep) => number): number => preview.positions.reduce((n, step) => n + of(step), 0);
@@ -59,7 +59,7 @@ export async function seekConsumer(name: string, options: SeekOptions): Promise<
 /** beginning, end, an offset, or a time as in a query. */
 function readTarget(given: string, now: number): SeekTarget {
   if (given === "beginning" || given === "end") return { type: given };
-  if (/^\d+$/.test(given)) return { type: "offset", offset: wholeNumber(given, "--to") };
+  if (/^\d+$/.test(given)) return { type: "offset", offset: wholeNumber(given, "--to", 0) };
   try {
     return { type: "time", at: parseQuery(`since:${given}`, now).since as number };
   } catch (cause) {
