@@ -10,6 +10,7 @@ export type {
   ReadDocuments,
   Running,
   SendOptions,
+  StartOptions,
 } from "./app/app.js";
 export type { MemoryOptions } from "./app/memory.js";
 export type { Context, Documents, Refusal, SqlEffect, SqlInput } from "./consumer/handler.js";

@@ -34,7 +34,9 @@ export function actsOf(live: Live): Acts {
       const view = views.find((candidate) => candidate.consumer === consumer);
       if (view === undefined)
         throw new Failure("NOT_FOUND", `no consumer is registered as ${JSON.stringify(consumer)}`);
-      const declared = live.running.consumers().some((status) => status.consumer === consumer);
+      const { running } = live;
+      const here = running.consumers().some((status) => status.consumer === consumer);
+      const declared = here || running.elsewhere.includes(consumer);
       if (declared && args.force !== true) {
         throw new Failure(
           "CONFLICT",

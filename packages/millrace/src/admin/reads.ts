@@ -139,11 +139,19 @@ export async function readStandings(
 ): Promise<readonly ConsumerStanding[]> {
   const now = sight.now();
   const statuses = sight.live?.running.consumers() ?? [];
+  const elsewhere = sight.live?.running.elsewhere ?? [];
   const standings: ConsumerStanding[] = [];
   for (const view of await sight.inspect.consumers(now)) {
     const status = statuses.find((candidate) => candidate.consumer === view.consumer);
     standings.push(
-      standingOf({ view, status, head: await failingHead(sight.inspect, view), live: sight.live !== undefined, now }),
+      standingOf({
+        view,
+        status,
+        head: await failingHead(sight.inspect, view),
+        elsewhere: elsewhere.includes(view.consumer),
+        live: sight.live !== undefined,
+        now,
+      }),
     );
   }
   return standings.sort((a, b) => (b.lagMs ?? 0) - (a.lagMs ?? 0) || (a.consumer < b.consumer ? -1 : 1));

@@ -68,6 +68,22 @@ describe("a consumer's verdict", () => {
     expect(verdict({ status: undefined })).toMatch(/^stopped: registered, but the running app does not declare it/);
   });
 
+  it("is paused with who, since when and why, also when it has nothing to do", () => {
+    const paused = { actor: "ann", reason: "noon", at: 0 };
+    expect(verdict({ view: { ...view, paused, lagRecords: 2, parked: 1 }, head })).toBe(
+      "paused: by ann since 1970-01-01T00:00:00.000Z: noon; 3 events wait",
+    );
+    expect(verdict({ view: { ...view, paused }, live: false })).toMatch(/^unknown/);
+  });
+
+  it("is unknown when it is behind and this process was started without its service", () => {
+    const elsewhere = { status: undefined, elsewhere: true };
+    expect(verdict(elsewhere)).toBe("ok: caught up");
+    expect(verdict({ ...elsewhere, view: { ...view, lagRecords: 5, lagMs: 90_000 } })).toMatch(
+      /^unknown: 5 events behind; this process was started without payments/,
+    );
+  });
+
   it("is slow while it moves, stalled when it has not moved for a minute", () => {
     const behind = { ...view, lagRecords: 5, lagMs: 90_000 };
     expect(verdict({ view: behind })).toBe("slow: 5 events behind");

@@ -44,6 +44,8 @@ export interface StandingFacts {
   readonly view: ConsumerView;
   readonly status: ConsumerStatus | undefined;
   readonly head: LaneEntry | undefined;
+  /** Whether the process that answers was started without the consumer's service. */
+  readonly elsewhere?: boolean;
   /** Whether a process runs at all. */
   readonly live: boolean;
   readonly now: number;
@@ -75,15 +77,15 @@ export function standingOf(facts: StandingFacts): ConsumerStanding {
   };
 }
 
-function judge({ view, status, head, live, now }: StandingFacts): { verdict: Verdict; reason: string } {
+function judge({ view, status, head, elsewhere, live, now }: StandingFacts): { verdict: Verdict; reason: string } {
   if (!live) return { verdict: "unknown", reason: "no process runs; numbers are those of the file" };
-  if (status === undefined) {
+  if (status === undefined && elsewhere !== true) {
     return {
       verdict: "stopped",
       reason: "registered, but the running app does not declare it; forget it if it is gone for good",
     };
   }
-  if (status.state === "stopped") {
+  if (status?.state === "stopped") {
     return {
       verdict: "stopped",
       reason: status.failure ? `${status.failure.code}: ${status.failure.message}` : "stopped",
@@ -94,6 +96,11 @@ function judge({ view, status, head, live, now }: StandingFacts): { verdict: Ver
   if (status.blocked !== undefined) return { verdict: "blocked", reason: heldUpBy(status.blocked) };
   if (head !== undefined) return { verdict: "blocked", reason: blockedBy(view, head) };
   if (view.lagRecords === 0 || view.lagMs < caughtUpMs) return { verdict: "ok", reason: "caught up" };
+  if (status === undefined)
+    return {
+      verdict: "unknown",
+      reason: `${view.lagRecords} events behind; this process was started without ${view.service}, another one runs it or none`,
+    };
   const still = now - status.progressAt;
   if (still > stalledMs && view.lagMs > stalledMs)
     return { verdict: "stalled", reason: `has work and made no progress for ${Math.round(still / 1_000)} s` };

@@ -32,6 +32,15 @@ export interface AppOptions {
   readonly signals?: boolean;
 }
 
+/** How an app is started. */
+export interface StartOptions {
+  /**
+   * Runs the handlers and schedules of these services alone (default: all). The contracts and topics of the others are known, so
+   * that their events can be published and their commands sent: another process on the same engine runs them.
+   */
+  readonly services?: readonly string[];
+}
+
 /** What a caller outside handlers may say of an event beside its data. */
 export interface PublishOptions {
   /**
@@ -121,6 +130,8 @@ export interface Running {
   readonly clock: Clock;
   readonly logger: Logger;
   consumers(): readonly ConsumerStatus[];
+  /** Consumers of services of the app that were not started in this process. */
+  readonly elsewhere: readonly string[];
   /** Look again at lanes that an operator's act changed, and at amendments. */
   lanesChanged(lanes: readonly { readonly consumer: string; readonly lane: string }[]): Promise<void>;
   /** Look again at what an act in this process changed; the other processes hear of it by themselves. */
@@ -144,7 +155,8 @@ export interface Extension {
  * STORE_FULL or STORE_UNAVAILABLE when the engine cannot write: nothing is stored, the caller may try again.
  */
 export interface App {
-  start(): Promise<void>;
+  /** @throws {Failure} OPTION_INVALID when no service of the app has a name that is given. */
+  start(options?: StartOptions): Promise<void>;
   /** Stops fetching, lets running handlers finish within the drain time, commits, closes. */
   stop(): Promise<void>;
   /** Resolves when the event is on disk. */

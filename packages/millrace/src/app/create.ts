@@ -28,7 +28,9 @@ import type {
   PublishOptions,
   ReadDocuments,
   SendOptions,
+  StartOptions,
 } from "./app.js";
+import { chosenServices } from "./chosen.js";
 import { Isolation } from "./isolation.js";
 import { JobRunner } from "./job-runner.js";
 import { type LoopWatch, loopWatch } from "./loop-watch.js";
@@ -66,6 +68,8 @@ class RunningApp implements App {
   readonly #extensions: readonly Extension[];
   readonly #services: readonly ServiceDeclaration[];
   readonly #plan: AppPlan;
+  /** The services that run in this process. */
+  #chosen: readonly ServiceDeclaration[] = [];
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #logger: Logger;
@@ -93,7 +97,8 @@ class RunningApp implements App {
     });
   }
 
-  async start(): Promise<void> {
+  async start(options: StartOptions = {}): Promise<void> {
+    this.#chosen = chosenServices(this.#services, options);
     if (this.#parts !== undefined || this.#stopping !== undefined)
       throw new Failure("APP_STOPPED", "start: this app was started before; make a new one with millrace({ … })");
     const engine = await (this.#options.engine ?? embedded()).open({
@@ -120,7 +125,9 @@ class RunningApp implements App {
       parts.jobs.wake();
       const { engine, consumers, jobs } = parts;
       const { contracts } = this.#plan;
-      const seen = { engine, contracts, services: this.#services, clock: this.#clock, logger: this.#logger };
+      const here = new Set(consumers.map(({ name }) => name));
+      const elsewhere = this.#plan.consumers.map(({ name }) => name).filter((name) => !here.has(name));
+      const seen = { engine, contracts, elsewhere, services: this.#services, clock: this.#clock, logger: this.#logger };
       const running = runningOf(seen, consumers, jobs);
       for (const extension of this.#extensions) {
         await extension.start(this, running);
@@ -195,10 +202,11 @@ class RunningApp implements App {
       jitter: () => this.#random.next(),
       memory: eventMemory(this.#options.memory, this.#plan.consumers.length),
     };
+    const plans = this.#plan.consumers.filter(({ service }) => this.#chosen.some(({ name }) => name === service));
     const isolation = new Isolation(host);
-    const consumers = this.#plan.consumers.map((plan) => new Consumer(isolation.plan(plan), host));
+    const consumers = plans.map((plan) => new Consumer(isolation.plan(plan), host));
     const timers = new Timers(host);
-    const schedules = schedulesOf(this.#services, host);
+    const schedules = schedulesOf(this.#chosen, host);
     committer.onTimers = () => void timers.arm();
     const publisher = new Publisher({
       engine,
@@ -229,7 +237,7 @@ class RunningApp implements App {
 
   async #open({ engine, consumers, schedules, timers, jobs }: Parts): Promise<void> {
     for (const topic of this.#plan.topics) await engine.log.ensureTopic(topic);
-    for (const service of this.#services) await engine.store.migrate(service.name, service.migrations);
+    for (const service of this.#chosen) await engine.store.migrate(service.name, service.migrations);
     for (const consumer of consumers) {
       try {
         await consumer.open();

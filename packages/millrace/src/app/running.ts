@@ -7,7 +7,7 @@ import type { JobRunner } from "./job-runner.js";
 
 /** What the parts around the app may see of it. */
 export function runningOf(
-  seen: Pick<Running, "engine" | "services" | "contracts" | "clock" | "logger">,
+  seen: Pick<Running, "engine" | "services" | "contracts" | "elsewhere" | "clock" | "logger">,
   consumers: readonly Consumer[],
   jobs: JobRunner,
 ): Running {

@@ -135,6 +135,16 @@ describe("start", () => {
     expect(await readAddress(trial.dir)).toBeUndefined();
   });
 
+  it("runs the services that --service names, and names those there are for others", async () => {
+    const start = (names: string) =>
+      trial.runWith({ env: { TRIAL_DIR: trial.dir } }, "start", trial.module, "--service", names);
+    expect(await start("mail,tlil")).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("names tlil, which the app does not have; it has orders, payments, mail"),
+    });
+  });
+
   it("takes the module that package.json names", async () => {
     writeFileSync(join(trial.dir, "package.json"), '{"type":"module","millrace":{"app":"./app.js"}}');
     writeFileSync(

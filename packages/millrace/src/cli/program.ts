@@ -87,8 +87,11 @@ function addRunning(program: Command, finish: Finish): void {
   program
     .command("start [file]")
     .description("start the app that a module exports as `app` (default: millrace.app in package.json)")
-    .addHelpText("after", examples("start dist/main.js", "start src/main.ts"))
-    .action(async (file: string | undefined) => finish(await (await import("./start.js")).start(file)));
+    .option("--service <names>", "run only these services of the app here: orders,payments")
+    .addHelpText("after", examples("start dist/main.js", "start src/main.ts", "start --service orders,payments"))
+    .action(async (file: string | undefined, options) =>
+      finish(await (await import("./start.js")).start(file, options)),
+    );
   program
     .command("dev [file]")
     .description("like start, and again after each change of the code")
@@ -260,6 +263,14 @@ function addCare(program: Command, finish: Finish): void {
     .description("copy everything, as of one moment, into a new file, while the app runs")
     .addHelpText("after", examples("backup ./backup-2026-01-31.db"))
     .action(async (file, options) => finish(await (await import("./backup.js")).backup(file, options)));
+  program
+    .command("completion <shell>")
+    .description("print a script that completes commands and options: bash, zsh or fish")
+    .addHelpText("after", "\nExamples:\n  $ source <(millrace completion bash)\n  $ millrace completion fish | source")
+    .action(async (shell: string) => {
+      const { completionScript } = await import("./completion.js");
+      process.stdout.write(`${completionScript(program, shell)}\n`);
+    });
   about(program.command("check"))
     .description("say in a sentence what is wrong, the first cause first; exit status 10 when a threshold is exceeded")
     .option("--lag <duration>", "how far a consumer may be behind", "30s")
