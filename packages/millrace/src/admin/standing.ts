@@ -92,8 +92,8 @@ function judge({ view, status, head, elsewhere, live, now }: StandingFacts): { v
     };
   }
   if (view.paused !== undefined) return { verdict: "paused", reason: pausedBy(view.paused, view) };
-  if (status.circuit !== undefined) return { verdict: "blocked", reason: circuitOpen(status.circuit) };
-  if (status.blocked !== undefined) return { verdict: "blocked", reason: heldUpBy(status.blocked) };
+  if (status?.circuit !== undefined) return { verdict: "blocked", reason: circuitOpen(status.circuit) };
+  if (status?.blocked !== undefined) return { verdict: "blocked", reason: heldUpBy(status.blocked) };
   if (head !== undefined) return { verdict: "blocked", reason: blockedBy(view, head) };
   if (view.lagRecords === 0 || view.lagMs < caughtUpMs) return { verdict: "ok", reason: "caught up" };
   if (status === undefined)

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
+import { Failure } from "../failure/failure.js";
 import { service } from "../service/declare.js";
 import type { NewJob } from "../store/jobs.js";
 import { endTrials, type Trial, tempFolder, trial } from "../testing/trial.js";
@@ -22,7 +23,7 @@ beforeEach(() => {
 });
 const once = { attemptsInPlace: 1, attemptsMax: 1 };
 const till = service("till").on(rolls.rolled, { from: "beginning", retry: once }, ({ data: { key, n } }) => {
-  if (broken(key, n)) throw new Error("no such till");
+  if (broken(key, n)) throw new Failure("EVENT_REJECTED", "no such till");
   handled.push(`${key}.${n}`);
 });
 
@@ -106,7 +107,7 @@ describe("a redrive as a job", () => {
       items: { succeeded: 5, died: 1, pending: 24 },
     });
     const [died] = await t.running.engine.inspect.jobItems(job, { state: "died", limit: 10 });
-    expect(died).toMatchObject({ lane: "key:k3", step: 2, detail: "Error: no such till" });
+    expect(died).toMatchObject({ lane: "key:k3", step: 2, detail: "EVENT_REJECTED: no such till" });
     expect(await change(t, job, "resume")).toBe(1);
     await reaches(t, job, "done");
     expect(await look(t, job)).toMatchObject({ items: { succeeded: 29, died: 1 } });

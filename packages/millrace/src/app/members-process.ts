@@ -5,6 +5,7 @@ import { documents } from "../contract/documents.js";
 import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { embedded } from "../embedded/embedded.js";
+import { Failure } from "../failure/failure.js";
 import { silentLogger } from "../runtime/logger.js";
 import { service } from "../service/declare.js";
 import type { Running } from "./app.js";
@@ -26,7 +27,8 @@ const counting = service("counting").on(
       writeFileSync(`${process.argv[2]}/spins`, "");
       while (existsSync(`${process.argv[2]}/spins`));
     }
-    if (data.key.startsWith("dead") && existsSync(`${process.argv[2]}/broken`)) throw new Error("broken");
+    if (data.key.startsWith("dead") && existsSync(`${process.argv[2]}/broken`))
+      throw new Failure("EVENT_REJECTED", "broken");
     const before = (await ctx.documents(counts).get(data.key)) ?? { id: data.key, numbers: [] };
     ctx.documents(counts).put({ ...before, numbers: [...before.numbers, data.n] });
   },

@@ -82,11 +82,10 @@ export class Consumer {
     const take = (partition: PartitionFeed, record: LogRecord, bytes: number) => this.#take(partition, record, bytes);
     const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
-    const { store } = engine;
-    const amended = () => this.#amendments.load(store, plan.name);
+    const amended = () => this.#amendments.load(engine.store, plan.name);
     const parts = {
       consumer: plan.name,
-      store,
+      store: engine.store,
       clock,
       logger,
       fetcher: this.#fetcher,
@@ -199,10 +198,9 @@ export class Consumer {
 
   /** Nothing is dispatched, running, waiting for a retry or left to fetch; or it is paused, and nothing runs. */
   get resting(): boolean {
-    const held = this.#paused !== undefined && this.#runs.inFlight === 0 && !this.#runs.resting;
-    return this.state === "stopped" || held || this.#idle;
+    if (this.#paused !== undefined && this.#runs.inFlight === 0 && !this.#runs.resting) return true;
+    return this.state === "stopped" || this.#idle;
   }
-
   /** Why it stopped, if it left work undone. One that never came to its events may have missed any number of them. */
   get leftBehind(): Failure | undefined {
     if (this.#opened && this.#idle) return undefined;
@@ -283,7 +281,6 @@ export class Consumer {
 
   #pump(): void {
     if (this.state !== "running") return;
-    // While it is paused it still fetches a little: whether it has work shows.
     if (this.#paused === undefined) this.#runs.startReady();
     if (this.#runs.hungry) this.#fetcher.next(this.#runs.memory.room());
     if (!this.#fetcher.atEnd) this.#runs.relieve(() => this.#fetcher.full);
