@@ -339,7 +339,7 @@ describe("dead letters in bulk", () => {
 
 describe("jobs", () => {
   it("redrive a selection, and are listed, shown, paused, slowed down and cancelled", async () => {
-    for (const n of [1, 2, 3]) await trial.run("publish", "order.placed", order(`j-${n}`, price.dead));
+    for (const n of [1, 2, 3]) await trial.run("publish", "order.placed", order(`j-${n}`, price.rejected));
     await deadLetter("j-3");
     const redrive = (...more: string[]) => trial.run("dead-letters", "redrive", ...more);
     expect((await redrive("--no-input", "--reason", "r")).code).toBe(2);
@@ -348,14 +348,14 @@ describe("jobs", () => {
       "would redrive 1 dead letter in 1 lane as a job\n",
     );
     expect((await redrive("--consumer", "payments", "--rate", "quick", "--reason", "r")).code).toBe(2);
-    const made = await redrive("data.pence=666", "--consumer", "payments", "--rate", "1/min", "--reason", "mended");
+    const made = await redrive("data.pence=667", "--consumer", "payments", "--rate", "1/min", "--reason", "mended");
     expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^job 1 redrives \d dead letters; see/) });
     await eventually(async () => {
       const { job } = await json<{ job: { state: string; items: { died: number } } }>("jobs", "show", "1");
       expect(job).toMatchObject({ state: "paused", items: { died: 1 } });
     });
-    expect((await trial.run("jobs", "ls")).stdout).toMatch(/1 .* paused +2\/2 .*data\.pence=666 --consumer payments/);
-    expect((await trial.run("jobs", "show", "1", "--state", "died")).stdout).toContain("does not take 666");
+    expect((await trial.run("jobs", "ls")).stdout).toMatch(/1 .* paused +2\/2 .*data\.pence=667 --consumer payments/);
+    expect((await trial.run("jobs", "show", "1", "--state", "died")).stdout).toContain("never takes 667");
     expect((await trial.run("jobs", "show", "1", "--state", "lost")).code).toBe(2);
     expect((await trial.run("jobs", "rate", "1", "30/min", "--reason", "r")).stdout).toBe("set the rate of job 1\n");
     expect((await trial.run("jobs", "pause", "1", "--reason", "r")).stdout).toBe("job 1 is as it was\n");
@@ -375,11 +375,11 @@ describe("check", () => {
         stdout: expect.stringMatching(/^fine: 3 consumers within/),
       }),
     );
-    await trial.run("publish", "order.placed", order("c-1", price.dead));
+    await trial.run("publish", "order.placed", order("c-1", price.rejected));
     const { entry, event } = await deadLetter("c-1");
     expect(await trial.run("check")).toMatchObject({
       code: 10,
-      stdout: `payments is blocked by dead order.placed ${event.id} (entry ${entry}), Error; 1 dead letter, 0 allowed\n`,
+      stdout: `payments is blocked by dead order.placed ${event.id} (entry ${entry}), EVENT_REJECTED; 1 dead letter, 0 allowed\n`,
     });
     expect(await json("check", "--dead-letters", "1", "--lag", "1h")).toMatchObject({
       ok: true,
