@@ -123,9 +123,12 @@ function runsOf(files: readonly string[]): ReadonlyMap<string, ReadonlySet<strin
 }
 
 function stopsIn(file: string): readonly string[] {
-  return [...troublesIn(file)]
-    .filter(({ level, text }) => level === "error" && / stopped: /.test(text))
-    .map(({ text }) => text);
+  return (
+    [...troublesIn(file)]
+      // One that asks the owner something while its app stops, as it was told to, says so too.
+      .filter(({ level, text }) => level === "error" && / stopped: /.test(text) && !/ APP_STOPPED /.test(text))
+      .map(({ text }) => text)
+  );
 }
 
 function readLog(database: Database): readonly Logged[] {

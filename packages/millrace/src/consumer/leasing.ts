@@ -116,6 +116,8 @@ export class Leasing {
     this.#leaving.clear();
     this.#emptied = () => {};
     await store.release(surplus);
+    // What was left does not keep the rest waiting any more.
+    this.#host.wake();
   }
 
   get #busy(): boolean {

@@ -85,8 +85,12 @@ export class Recovery {
     const { heads, now } = this.#suspects;
     for (const [key, entry] of heads) {
       if (!which(key)) continue;
-      const { head, running } = this.#host.lanes.find(key) ?? {};
-      if (running !== undefined || (head?.entry === entry && head.state !== "dead" && head.due <= now)) return false;
+      const { head, running, away } = this.#host.lanes.find(key) ?? {};
+      if (
+        running !== undefined ||
+        (away === false && head?.entry === entry && head.state !== "dead" && head.due <= now)
+      )
+        return false;
       heads.delete(key);
     }
     return true;
@@ -94,6 +98,8 @@ export class Recovery {
 
   #recordsDone(): boolean {
     for (const [partition, end] of this.#suspects.ends) {
+      // Handed over: what is left of it runs in another process, and counts there.
+      if (partition.left) continue;
       for (const { claim, sequence } of partition.outstanding) {
         if (claim.type === "record" && claim.offset < end && sequence < windowMax) return false;
         break;
