@@ -280,7 +280,7 @@ describe("dead-letters", () => {
 
 describe("dead letters in bulk", () => {
   it("are grouped by kind, exported, edited outside and imported", async () => {
-    for (const n of [1, 2, 3]) await trial.run("publish", "order.placed", order(`x-${n}`, price.dead));
+    for (const n of [1, 2, 3]) await trial.run("publish", "order.placed", order(`x-${n}`, price.rejected));
     await deadLetter("x-3");
     const grouped = await json<{ groups: { count: number; keys: number; consumers: string[] }[] }>(
       "dead-letters",
@@ -288,7 +288,7 @@ describe("dead letters in bulk", () => {
       "--group",
     );
     expect(grouped.groups).toMatchObject([
-      { count: 3, keys: 3, consumers: ["payments"], example: { failure: { message: expect.stringContaining("666") } } },
+      { count: 3, keys: 3, consumers: ["payments"], example: { failure: { message: expect.stringContaining("667") } } },
     ]);
     expect((await trial.run("dead-letters", "ls", "--group")).stdout).toMatch(
       /^\S+ +3 +3 +payments +2.* order\.placed/m,
@@ -297,10 +297,10 @@ describe("dead letters in bulk", () => {
 
     const { stdout } = await trial.run("dead-letters", "export", "--consumer", "payments");
     const [one = "", two = "", three = ""] = stdout.trim().split("\n");
-    expect(JSON.parse(one)).toMatchObject({ type: "order.placed", data: { orderId: "x-1", pence: price.dead } });
+    expect(JSON.parse(one)).toMatchObject({ type: "order.placed", data: { orderId: "x-1", pence: price.rejected } });
     const input = [
-      one.replace('"pence":666', '"pence":5'),
-      two.replace('"pence":666', '"pence":"5"'),
+      one.replace('"pence":667', '"pence":5'),
+      two.replace('"pence":667', '"pence":"5"'),
       three,
       "{",
       '{"entry":99999,"id":"x","data":{}}',
@@ -406,7 +406,7 @@ describe("backup and doctor", () => {
     const sound = await trial.run("doctor");
     expect(sound).toMatchObject({ code: 0, stdout: expect.stringMatching(/^ok +integrity/m) });
     expect(sound.stdout).toMatch(/^ok +consumer payments +runs/m);
-    await trial.run("publish", "order.placed", order("z-1", price.dead));
+    await trial.run("publish", "order.placed", order("z-1", price.rejected));
     const number = String((await deadLetter("z-1")).entry);
     expect(await trial.run("doctor")).toMatchObject({
       code: 1,
