@@ -158,6 +158,21 @@ describe("three processes on one file", () => {
     expect([...all, ...killed].flatMap(({ refused }) => refused)).toEqual([]);
   });
 
+  it("leave all to the last one when the others are killed, at once", async () => {
+    const dir = tempFolder();
+    const all = [await Program.start(dir), await Program.start(dir)];
+    const shares = async () => (await Promise.all(all.map((one) => one.ask({ numbers: [] })))).map((a) => a.partitions);
+    while ((await shares()).join() !== "4,4") expect(programs.size).toBe(2);
+    const [owner, last] = all as [Program, Program];
+    expect(owner.child.pid).toBe(ownerPid(dir));
+    for (let n = 0; n < 200; n += 1) last.publish({ key: keyOf(n), n });
+    await last.ackedAtLeast(20);
+    await owner.kill();
+    await last.ackedAtLeast(200);
+    expectOnceInOrder(await handled(last, last.acked), last.acked);
+    expect((await last.ask({ numbers: [] })).partitions).toBe(8);
+  });
+
   it("are not stopped by a handler that spins in the owner", async () => {
     const dir = tempFolder();
     const owner = await Program.start(dir);

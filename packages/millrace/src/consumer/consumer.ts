@@ -228,7 +228,7 @@ export class Consumer {
     if (this.state !== "running") return;
     try {
       if (amended === true) await this.#amendments.load(this.#host.engine.store, this.name);
-      for (const { consumer, lane } of lanes ?? []) if (consumer === this.name) this.#runs.lanes.changed(lane);
+      await this.#runs.lanesChanged(lanes ?? []);
       if (pauses === true) this.#paused = await this.#host.engine.store.readPause(this.name);
       if (leases === true) await this.#leasing.look();
       this.#wake();

@@ -1,3 +1,4 @@
+import type { Change } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { partitionOf } from "../log/murmur2.js";
@@ -146,6 +147,16 @@ export class Runs implements RunOwner {
       const lane = this.lanes.of(head.lane);
       if (lane.running === undefined) this.lanes.setHead(lane, head);
     }
+  }
+
+  /** Looks again at the lanes of this consumer that another process changed. */
+  async lanesChanged(changed: NonNullable<Change["lanes"]>): Promise<void> {
+    if (changed !== "all") {
+      for (const { consumer, lane } of changed) if (consumer === this.#plan.name) this.lanes.changed(lane);
+      return;
+    }
+    for (const lane of this.lanes) void this.lanes.refresh(lane);
+    await this.open();
   }
 
   hears(type: string): boolean {

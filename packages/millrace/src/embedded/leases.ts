@@ -31,9 +31,12 @@ export class Leases {
     this.#unheardUntil = Number.NEGATIVE_INFINITY;
   }
 
-  /** The member takes part in the consumer. */
-  join(member: string, consumer: string): void {
-    this.#of(member).consumers.add(consumer);
+  /** The member takes part in the consumer. True when it did not before: the shares of the others are smaller now. */
+  join(member: string, consumer: string): boolean {
+    const { consumers } = this.#of(member);
+    if (consumers.has(consumer)) return false;
+    consumers.add(consumer);
+    return true;
   }
 
   /** A sign of life. True when the member had been taken for dead, or was not known. */

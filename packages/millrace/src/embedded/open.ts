@@ -168,11 +168,13 @@ export class OpenEmbedded implements OpenEngine {
         await this.#startHost(dir, ownership);
         return;
       }
+      const again = this.#side !== undefined;
       const core = new Core({ file, database, reader: this.#reading(), prepared, context });
       core.bury(ownership.before);
       this.own(core);
       this.#listening = await this.#listen(dir, ownership);
       await this.#calls.settle(core.door(member));
+      if (again) this.#lookAgain();
     } catch (error) {
       if (database?.isOpen === true) database.close();
       this.#ownership = undefined;
@@ -235,7 +237,7 @@ export class OpenEmbedded implements OpenEngine {
   }
 
   #lookAgain(): void {
-    const change = { leases: true, timers: true, amended: true, pauses: true, jobs: true };
+    const change: Change = { lanes: "all", leases: true, timers: true, amended: true, pauses: true, jobs: true };
     this.#ears.hear({ topics: [...this.#live.topics.byName.keys()], change }, true);
   }
 

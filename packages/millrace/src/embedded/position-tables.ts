@@ -100,8 +100,6 @@ export class PositionTables {
    * @throws {Failure} POSITION_MISSING when the consumer is not registered.
    */
   renew(consumer: string, taking: Taking): Leased {
-    // A new owner hears of its members' consumers one by one.
-    taking.leases.join(taking.member, consumer);
     return this.#take(consumer, taking, () => []);
   }
 

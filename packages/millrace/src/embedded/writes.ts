@@ -59,9 +59,12 @@ export class TableWrites implements StoreWrites {
   }
 
   leases(consumer: string): Leased {
-    const { positions } = this.#parts;
+    const { positions, leases, member } = this.#parts;
+    // A new owner hears of its members' consumers one by one.
+    const joined = leases.join(member, consumer);
     const leased = this.#transact(() => positions.renew(consumer, this.#parts));
     positions.lease(leased.held);
+    if (joined) this.#parts.leasesChanged();
     return leased;
   }
 

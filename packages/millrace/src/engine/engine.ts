@@ -24,8 +24,8 @@ export interface Engine {
 
 /** What another process changed that this one may have in memory. */
 export interface Change {
-  /** Lanes whose entries changed. */
-  readonly lanes?: readonly { readonly consumer: string; readonly lane: string }[];
+  /** Lanes whose entries changed; "all" when this process may have missed some. */
+  readonly lanes?: readonly { readonly consumer: string; readonly lane: string }[] | "all";
   /** An operator amended events. */
   readonly amended?: boolean;
   /** An operator paused or resumed consumers. */
