@@ -1,5 +1,6 @@
 import { chmod, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { processRuns } from "../runtime/process-runs.js";
 
 /** How the command line finds and is let into a running process. */
 export interface AdminAddress {
@@ -23,7 +24,7 @@ export async function writeAddress(dir: string, address: AdminAddress): Promise<
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await chmod(dir, 0o700);
   const known = await read(dir, first);
-  const taken = known !== undefined && known.pid !== address.pid && runs(known.pid);
+  const taken = known !== undefined && known.pid !== address.pid && processRuns(known.pid);
   const path = join(dir, taken ? beside(address.pid) : first);
   const temporary = `${path}.${address.pid}`;
   await rm(temporary, { force: true });
@@ -39,7 +40,7 @@ export async function writeAddress(dir: string, address: AdminAddress): Promise<
 /** The address of a process that runs on the folder; else of the last one, which is gone; undefined when there is none. */
 export async function readAddress(dir: string): Promise<AdminAddress | undefined> {
   const addresses = await readAll(dir);
-  return (addresses.find(({ address }) => runs(address.pid)) ?? addresses[0])?.address;
+  return (addresses.find(({ address }) => processRuns(address.pid)) ?? addresses[0])?.address;
 }
 
 /** Removes what this run wrote, and nothing else's. */
@@ -66,15 +67,5 @@ async function read(dir: string, name: string): Promise<AdminAddress | undefined
     return sound ? (found as AdminAddress) : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** One that belongs to another user cannot be asked about: it runs. */
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as { code?: string }).code !== "ESRCH";
   }
 }

@@ -18,17 +18,12 @@ export class Leases {
   readonly #clock: Clock;
   readonly #members = new Map<string, Member>();
   /** Members named in the file that have not been heard of yet: taken for alive until then. */
-  #unheardUntil: number;
+  readonly #unheardUntil: number;
   readonly #ended = new Set<string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#unheardUntil = clock.monotonic() + leaseMs;
-  }
-
-  /** Nobody else can hold anything: what the file says of other members is of processes that are gone. */
-  alone(): void {
-    this.#unheardUntil = Number.NEGATIVE_INFINITY;
   }
 
   /** The member takes part in the consumer. True when it did not before: the shares of the others are smaller now. */

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Failure } from "../failure/failure.js";
+import { processRuns } from "../runtime/process-runs.js";
 import { fileFailure, isBusy, isNoDatabase } from "./errors.js";
 import { formatVersion } from "./schema.js";
 import { type Database, sqlite } from "./sqlite.js";
@@ -131,16 +132,10 @@ export function memberName(id: string): string {
   return `${process.pid}/${id}`;
 }
 
-/** Whether the member's process still runs on this machine; one that cannot be asked about is taken for running. */
+/** Whether the member's process still runs on this machine. */
 export function isRunning(member: string): boolean {
   const pid = Number(member.split("/")[0]);
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as { code?: string }).code !== "ESRCH";
-  }
+  return Number.isSafeInteger(pid) && pid > 0 && processRuns(pid);
 }
 
 /**
