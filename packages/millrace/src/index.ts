@@ -15,6 +15,17 @@ export type {
 export type { MemoryOptions } from "./app/memory.js";
 export type { Context, Documents, Refusal, SqlEffect, SqlInput } from "./consumer/handler.js";
 export type {
+  ConsumerOptions,
+  Debounce,
+  EventOptions,
+  HandlerOptions,
+  IsolatedOptions,
+  PerKeyLimits,
+  RateLimit,
+  RetryOptions,
+} from "./consumer/options.js";
+export type { Part } from "./consumer/part.js";
+export type {
   AnyContract,
   AnyEvent,
   Contract,
@@ -53,17 +64,5 @@ export type { Duration } from "./runtime/duration.js";
 export { type Logger, pinoLogger, silentLogger } from "./runtime/logger.js";
 export type { Random } from "./runtime/random.js";
 export { service } from "./service/declare.js";
-export type { Debounce, PerKeyLimits, RateLimit } from "./service/flow.js";
-export type {
-  CommandHandler,
-  Consumer,
-  ConsumerOptions,
-  EventHandler,
-  EventOptions,
-  HandlerOptions,
-  IsolatedOptions,
-  RetryOptions,
-  ScheduleOptions,
-  Service,
-} from "./service/service.js";
+export type { CommandHandler, Consumer, EventHandler, ScheduleOptions, Service } from "./service/service.js";
 export type { Operation, OperationState } from "./store/unit.js";

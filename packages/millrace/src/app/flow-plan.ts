@@ -1,11 +1,10 @@
 import type { FlowPlan } from "../consumer/flow.js";
+import type { Debounce, EventOptions, RateLimit } from "../consumer/options.js";
 import type { RatePlan } from "../consumer/rate.js";
 import type { AnyContract } from "../contract/contract.js";
 import { Failure } from "../failure/failure.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import { checkOptions } from "../runtime/options.js";
-import type { Debounce, RateLimit } from "../service/flow.js";
-import type { EventOptions } from "../service/service.js";
 import { positive } from "./positive.js";
 
 /** Timers are hardly finer: without it, a rate of many a second would not be reached. */

@@ -2,6 +2,7 @@
 // event of its number is on disk.
 import { setImmediate as turn } from "node:timers/promises";
 import { z } from "zod";
+import type { EventOptions } from "../consumer/options.js";
 import { documents } from "../contract/documents.js";
 import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
@@ -9,7 +10,6 @@ import { embedded } from "../embedded/embedded.js";
 import { silentLogger } from "../runtime/logger.js";
 import { say } from "../runtime/say.js";
 import { service } from "../service/declare.js";
-import type { EventOptions } from "../service/service.js";
 import { createApp } from "./create.js";
 
 const [folder = ".", count = "0", from = "1"] = process.argv.slice(2);

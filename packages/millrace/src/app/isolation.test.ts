@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { IsolatedOptions } from "../consumer/options.js";
 import { embedded } from "../embedded/embedded.js";
 import { silentLogger } from "../runtime/logger.js";
 import { service } from "../service/declare.js";
-import type { IsolatedOptions } from "../service/service.js";
 import type { LaneEntry } from "../store/unit.js";
 import type { App } from "./app.js";
 import { createApp } from "./create.js";

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import type { HandlerOptions } from "../consumer/options.js";
 import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { service, serviceDeclaration } from "../service/declare.js";
-import type { HandlerOptions, Service } from "../service/service.js";
+import type { Service } from "../service/service.js";
 import { planApp } from "./plan.js";
 
 const Order = z.object({ orderId: z.string() });

@@ -1,4 +1,12 @@
 import { availableParallelism } from "node:os";
+import type { Subscription as Declared } from "../consumer/declaration.js";
+import type {
+  ConsumerOptions,
+  EventOptions,
+  HandlerOptions,
+  IsolatedOptions,
+  RetryOptions,
+} from "../consumer/options.js";
 import type { Route, Routes } from "../consumer/outgoing.js";
 import type { ConsumerPlan, Subscription } from "../consumer/plan.js";
 import { type AnyContract, contractDeclaration } from "../contract/contract.js";
@@ -8,15 +16,7 @@ import { Failure } from "../failure/failure.js";
 import { outside, type TopicShape } from "../log/log.js";
 import { durationMs } from "../runtime/duration.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
-import type {
-  ConsumerOptions,
-  Subscription as Declared,
-  EventOptions,
-  HandlerOptions,
-  IsolatedOptions,
-  RetryOptions,
-  ServiceDeclaration,
-} from "../service/service.js";
+import type { ServiceDeclaration } from "../service/service.js";
 import { flowPlan } from "./flow-plan.js";
 import { positive } from "./positive.js";
 
@@ -85,6 +85,12 @@ class Planner {
     for (const service of this.#services) this.#declare(service);
     for (const service of this.#services) this.#own(service);
     const consumers = this.#services.flatMap((service) => this.#consumers(service));
+    const names = new Set<string>();
+    for (const { name } of consumers) {
+      if (names.has(name))
+        throw new Failure("OPTION_INVALID", `consumer ${name} is there twice; give one of the two another name`);
+      names.add(name);
+    }
     return { topics: this.#shapes(), routes: this.#routes(), consumers, contracts: this.#contracts };
   }
 

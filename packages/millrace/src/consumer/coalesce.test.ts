@@ -6,9 +6,9 @@ import { topic } from "../contract/topic.js";
 import type { Cancel } from "../runtime/clock.js";
 import { subscribe } from "../runtime/signals.js";
 import { service } from "../service/declare.js";
-import type { EventOptions } from "../service/service.js";
 import { endTrials, gate, type Trial, tempFolder, trial } from "../testing/trial.js";
 import { virtualClock } from "../testing/virtual-clock.js";
+import type { EventOptions } from "./options.js";
 
 let unsubscribe: Cancel = () => {};
 afterEach(async () => {

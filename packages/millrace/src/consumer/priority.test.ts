@@ -5,9 +5,9 @@ import { topic } from "../contract/topic.js";
 import { embedded } from "../embedded/embedded.js";
 import { millrace } from "../main/millrace.js";
 import { service } from "../service/declare.js";
-import type { ConsumerOptions } from "../service/service.js";
 import { endTrials, gate, trial } from "../testing/trial.js";
 import { virtualClock } from "../testing/virtual-clock.js";
+import type { ConsumerOptions } from "./options.js";
 
 afterEach(endTrials);
 

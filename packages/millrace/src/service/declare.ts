@@ -1,18 +1,12 @@
+import type { ConsumerDeclaration, Subscription } from "../consumer/declaration.js";
 import type { Handler } from "../consumer/handler.js";
+import type { ConsumerOptions, EventOptions, IsolatedOptions } from "../consumer/options.js";
+import { type Part, type PartDeclaration, partDeclaration } from "../consumer/part.js";
 import type { AnyContract, AnyEvent, Message, Topic } from "../contract/contract.js";
 import { checkKebabName } from "../contract/names.js";
 import { Failure } from "../failure/failure.js";
 import { checkOptions } from "../runtime/options.js";
-import type {
-  ConsumerDeclaration,
-  ConsumerOptions,
-  EventOptions,
-  IsolatedOptions,
-  ScheduleOptions,
-  Service,
-  ServiceDeclaration,
-  Subscription,
-} from "./service.js";
+import type { ScheduleOptions, Service, ServiceDeclaration } from "./service.js";
 
 const declared = Symbol("millrace service");
 
@@ -100,6 +94,7 @@ class ServiceBuilder {
   readonly #schedules: ServiceDeclaration["schedules"][number][] = [];
   readonly #migrations: { readonly name: string; readonly sql: string }[] = [];
   readonly #owned: Topic<Readonly<Record<string, AnyEvent>>>[] = [];
+  readonly #parts: PartDeclaration[] = [];
 
   readonly #options: ConsumerOptions;
 
@@ -118,11 +113,13 @@ class ServiceBuilder {
       consumers: [
         { name: undefined, options: this.#options, subscriptions: this.#own.subscriptions },
         ...this.#consumers,
+        ...this.#parts.flatMap((one) => one.consumers),
       ],
-      commands: this.#commands,
+      commands: [...this.#commands, ...this.#parts.flatMap((one) => one.commands)],
       schedules: this.#schedules,
       migrations: this.#migrations,
-      owned: this.#owned,
+      owned: [...this.#owned, ...this.#parts.flatMap((one) => one.topics)],
+      parts: this.#parts,
     };
   }
 
@@ -138,7 +135,7 @@ class ServiceBuilder {
         "OPTION_INVALID",
         `${this.name}: ${added.contract.type} is an event; hear it with .on(), .handle() takes commands`,
       );
-    if (this.#commands.some((other) => other.contract.type === added.contract.type))
+    if (this.#handles(added.contract.type))
       throw new Failure(
         "OPTION_INVALID",
         `${this.name} already handles ${added.contract.type}; a command has one handler`,
@@ -173,8 +170,29 @@ class ServiceBuilder {
     return this;
   }
 
-  owns(...topics: readonly Topic<Readonly<Record<string, AnyEvent>>>[]): this {
-    this.#owned.push(...topics);
+  owns(...owned: readonly (Topic<Readonly<Record<string, AnyEvent>>> | Part)[]): this {
+    for (const one of owned) {
+      const declaration = partDeclaration(one);
+      if (declaration === undefined) this.#owned.push(one as Topic<Readonly<Record<string, AnyEvent>>>);
+      else this.#ownPart(declaration);
+    }
     return this;
+  }
+
+  #ownPart(added: PartDeclaration): void {
+    if (this.#parts.some((other) => other.title === added.title))
+      throw new Failure("OPTION_INVALID", `${this.name} already owns ${added.title}; give the second one another name`);
+    for (const { contract } of added.commands)
+      if (this.#handles(contract.type))
+        throw new Failure(
+          "OPTION_INVALID",
+          `${this.name} already handles ${contract.type}, and ${added.title} takes it too; a command has one handler`,
+        );
+    this.#parts.push(added);
+  }
+
+  #handles(command: string): boolean {
+    const taken = (commands: readonly Subscription[]) => commands.some(({ contract }) => contract.type === command);
+    return taken(this.#commands) || this.#parts.some((one) => taken(one.commands));
   }
 }
