@@ -167,6 +167,19 @@ describe("the circuit stays closed", () => {
     expect((await t.entries()).length).toBe(16);
   });
 
+  it("for retries of poison keys that come all at once, while the other keys of the last second went well", async () => {
+    const { made } = asking((data) => void (data.key.startsWith("bad") && down()), {
+      retry: { attemptsInPlace: 2, attemptsMax: 2 },
+    });
+    const t = await trial([made]);
+    await publish(t, named(5), [1]);
+    await t.rest();
+    await publish(t, ["bad-1", "bad-2", "bad-3", "bad-4", "bad-5", "bad-6"], [1]);
+    await t.clock.advance(900);
+    expect((await t.entries()).map(({ state }) => state)).toEqual(new Array(6).fill("dead"));
+    await never(t);
+  });
+
   it("for events that can never be handled, or that wait for their cause", async () => {
     let refuse = true;
     const { made } = asking(({ n }) => {

@@ -5,8 +5,10 @@ import { signal } from "../runtime/signals.js";
 import { countsAsAttempt } from "./retry.js";
 import type { Run } from "./run.js";
 
-/** So many keys that fail alike, with no success between, are no coincidence. */
+/** So many keys that fail alike, with no success between, are no coincidence; */
 const keysMin = 5;
+/** unless others have succeeded just before: then it is a burst of retries. */
+const successMs = 1_000;
 const probeMs = { first: 1_000, max: 30_000 };
 /** Kinds of failures counted side by side; more are no single dependency. */
 const kindsMax = 100;
@@ -31,7 +33,7 @@ export interface OpenCircuit {
 }
 
 /**
- * Tells a dead dependency from poison: when five keys fail alike and nothing succeeds between, the consumer pauses.
+ * Tells a dead dependency from poison: when five keys fail alike and nothing has succeeded for a second, the consumer pauses.
  * Then one run at a time probes, lane after lane, after growing pauses; no attempt counts; the first success closes it.
  */
 export class Circuit {
@@ -45,6 +47,8 @@ export class Circuit {
   readonly #failing = new Map<string, Set<string>>();
   #probe: Run | undefined;
   #probes = 0;
+  /** When the last run that succeeded had begun, by the clock that only grows. */
+  #successAt = Number.NEGATIVE_INFINITY;
   #cancel: Cancel | undefined;
 
   constructor(host: CircuitHost) {
@@ -77,13 +81,14 @@ export class Circuit {
       this.#failing.set(kind, lanes);
     }
     lanes.add(run.lane.key);
-    if (lanes.size < keysMin) return false;
+    if (lanes.size < keysMin || this.#host.clock.monotonic() - this.#successAt < successMs) return false;
     this.#trip(error);
     return true;
   }
 
   /** A handler has returned. */
-  succeeded(): void {
+  succeeded({ startedAt }: Run): void {
+    if (startedAt > this.#successAt) this.#successAt = startedAt;
     if (this.#failing.size > 0) this.#failing.clear();
     if (this.open !== undefined) this.#close(this.open);
   }

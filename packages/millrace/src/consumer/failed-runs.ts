@@ -81,7 +81,7 @@ export class FailedRuns {
       due: dead ? now : now + backoffMs(run.attempt, subscription.retry, this.#host.jitter()),
       failure,
     };
-    const effects: Effects = run.parked ? { change } : { entry: this.entryOf(run, change) };
+    const effects: Effects = run.parked ? { change } : { entry: this.#entry(run, change) };
     const result = dead && subscription.contract.kind === "command" ? commandFailed(record, failure.code) : undefined;
     if (result !== undefined) effects.result = result;
     if (parkedSignal.active) parkedSignal.publish({ consumer: this.#host.consumer, event: record.id, ...change });
@@ -91,6 +91,10 @@ export class FailedRuns {
   /** The run's event as a new entry of its lane. */
   entryOf(run: Run, change: EntryChange): NewEntry {
     restore(run);
+    return this.#entry(run, change);
+  }
+
+  #entry(run: Run, change: EntryChange): NewEntry {
     const { lane, record, redrives, since } = run;
     const home = this.#host.homeOf(lane);
     return { consumer: this.#host.consumer, lane: lane.key, home, redrives, since, record, ...change };

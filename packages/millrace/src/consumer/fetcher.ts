@@ -45,7 +45,7 @@ export class Fetcher {
   take(position: Position): void {
     const feed = this.#feeds.find(({ topic }) => topic === position.topic);
     if (feed === undefined) return;
-    const reread = (offset: number) => this.#reread(position, offset, feed.partitions.length);
+    const reread = (offset: number) => this.#reread(position, offset);
     feed.partitions[position.partition] = new PartitionFeed(position, reread);
     feed.atEnd = false;
   }
@@ -68,12 +68,9 @@ export class Fetcher {
   }
 
   /** Reads one record again: a handler may have changed the data it was given. */
-  #reread({ topic, partition }: Position, offset: number, partitions: number): LogRecord | undefined {
-    const from = Array.from({ length: partitions }, (_, index) => (index === partition ? offset : -1));
-    const batch = this.#host.engine.log.read({ topic, from, recordsMax: 1, bytesMax: 1 });
-    if (batch instanceof Promise) return undefined;
-    const record = batch.records.find((one) => one.offset === offset);
-    return record === undefined ? undefined : this.#host.amend(record);
+  #reread({ topic, partition }: Position, offset: number): LogRecord | undefined {
+    const record = this.#host.engine.log.record({ topic, partition, offset });
+    return record === undefined || record instanceof Promise ? undefined : this.#host.amend(record);
   }
 
   /** Nothing more is to run: what was fetched is not kept in memory. */

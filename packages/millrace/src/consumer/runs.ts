@@ -131,9 +131,8 @@ export class Runs implements RunOwner {
    */
   get hungry(): boolean {
     const ahead = this.lanes.readyCount + this.#inFlight - this.watch.size;
-    return (
-      ahead < this.#slots.aheadMax && this.#inFlight < inFlightMax && this.#queued < queuedMax && this.memory.room() > 0
-    );
+    if (ahead >= this.#slots.aheadMax || this.#slots.full) return false;
+    return this.#inFlight < inFlightMax && this.#queued < queuedMax && this.memory.room() > 0;
   }
 
   /** Lanes that wait for their time make room, when that is why nothing more can be fetched. */
@@ -227,11 +226,18 @@ export class Runs implements RunOwner {
 
   /** Starts the lanes whose turn it is, as far as there are places. */
   startReady(): void {
+    do this.#startRound();
+    while (this.#mayStart && this.#slots.offer());
+  }
+
+  get #mayStart(): boolean {
+    const places = this.alone.active ? 1 : inFlightMax;
+    return this.#inFlight < places && this.watch.size < this.#plan.concurrency && this.#consumer.circuit.permits;
+  }
+
+  #startRound(): void {
     // Those that get their turn meanwhile are the next round's.
-    for (let left = this.lanes.readyCount; left > 0; left -= 1) {
-      const places = this.alone.active ? 1 : inFlightMax;
-      if (this.#inFlight >= places || this.watch.size >= this.#plan.concurrency || !this.#consumer.circuit.permits)
-        break;
+    for (let left = this.lanes.readyCount; left > 0 && this.#mayStart; left -= 1) {
       const lane = this.lanes.next() as Lane;
       if (this.alone.active && this.alone.defers(lane.key)) {
         this.lanes.enqueue(lane);
@@ -242,7 +248,6 @@ export class Runs implements RunOwner {
       if (lane.head !== undefined) this.#startEntry(lane, lane.head);
       else if (lane.joining === 0 && lane.first !== undefined) this.#startRun(lane, lane.first);
     }
-    this.#slots.offer();
   }
 
   #startEntry(lane: Lane, head: LaneHead): void {
@@ -319,7 +324,7 @@ export class Runs implements RunOwner {
   /** An error of the engine in here is nobody's to catch: it halts the consumer, not the process. */
   #finish(run: Run, context: HandlerContext, value: unknown, error: unknown, failed: boolean): void {
     try {
-      if (!failed) this.#consumer.circuit.succeeded();
+      if (!failed) this.#consumer.circuit.succeeded(run);
       if (failed) this.#failures.failed(run, error);
       else if (context.declaring.length > 0) this.#declared(run, context, value);
       else if (run.subscription.contract.kind === "command")

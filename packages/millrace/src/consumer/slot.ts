@@ -28,6 +28,11 @@ export class Slot {
     this.#flow = subscription.flow && new Flow(subscription.flow, host.clock);
   }
 
+  /** How many lanes wait for a place. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Takes a place for the lane's run; when it may not start now, its lane gets its turn later. */
   admits(lane: Lane, run: Run): boolean {
     if (this.#flow !== undefined && !this.#isTime(this.#flow, lane, run)) return false;

@@ -1,4 +1,3 @@
-import type { Lane } from "./lane.js";
 import type { Subscription } from "./plan.js";
 import { Slot, type SlotHost } from "./slot.js";
 
@@ -21,6 +20,12 @@ export class Slots {
     this.timed = subscriptions.some((one) => one.flow !== undefined);
   }
 
+  /** Each subscription has as many lanes waiting for a place as are worth fetching: more would wait behind them. */
+  get full(): boolean {
+    for (const slot of this.#byType.values()) if (slot.waiting < this.aheadMax) return false;
+    return true;
+  }
+
   of(type: string): Slot | undefined {
     return this.#byType.get(type);
   }
@@ -28,12 +33,22 @@ export class Slots {
   /** A run of the slot's handler has ended. */
   ended(slot: Slot): void {
     slot.running -= 1;
-    this.#give(slot.offer());
+    const lane = slot.offer();
+    if (lane === undefined) return;
+    this.#host.lanes.enqueue(lane);
+    this.#host.wake();
   }
 
-  /** Offers what places there are. */
-  offer(): void {
-    for (const slot of this.#byType.values()) this.#give(slot.offer());
+  /** Gives a lane that waited for a free place its turn, one of each subscription. False when there is none. */
+  offer(): boolean {
+    let given = false;
+    for (const slot of this.#byType.values()) {
+      const lane = slot.offer();
+      if (lane === undefined) continue;
+      this.#host.lanes.enqueue(lane);
+      given = true;
+    }
+    return given;
   }
 
   /** See {@link Slot.relieve}. */
@@ -43,11 +58,5 @@ export class Slots {
 
   close(): void {
     for (const slot of this.#byType.values()) slot.close();
-  }
-
-  #give(lane: Lane | undefined): void {
-    if (lane === undefined) return;
-    this.#host.lanes.enqueue(lane);
-    this.#host.wake();
   }
 }

@@ -93,18 +93,40 @@ export function decodeBlock(topic: string, first: number, appended: number, body
   return records;
 }
 
+/** One record of a block, without parsing the others. */
+export function decodeOne(topic: string, block: BlockText, offset: number): LogRecord | undefined {
+  const text = linesOf(block.body)[offset - block.first];
+  if (text === undefined) return undefined;
+  const line = parseLine(text);
+  return typeof line === "string"
+    ? damaged(topic, offset, block.appended, line)
+    : recordOf(topic, offset, block.appended, line);
+}
+
+/** A block as it is stored. */
+export interface BlockText {
+  readonly first: number;
+  readonly appended: number;
+  readonly body: string;
+}
+
 function parseLines(body: string): (Line | string)[] {
   try {
     return JSON.parse(body) as Line[];
   } catch {
-    const lines = body.startsWith("[[") && body.endsWith("]]") ? body.slice(1, -1) : body;
-    return lines.split(",\n").map((text) => {
-      try {
-        return JSON.parse(text) as Line;
-      } catch {
-        return text;
-      }
-    });
+    return linesOf(body).map(parseLine);
+  }
+}
+
+function linesOf(body: string): string[] {
+  return (body.startsWith("[[") && body.endsWith("]]") ? body.slice(1, -1) : body).split(",\n");
+}
+
+function parseLine(text: string): Line | string {
+  try {
+    return JSON.parse(text) as Line;
+  } catch {
+    return text;
   }
 }
 

@@ -1,6 +1,6 @@
 import { Failure } from "../failure/failure.js";
-import type { Batch, LogRecord, ReadRequest } from "../log/log.js";
-import { decodeBlock } from "./block.js";
+import type { Batch, LogRecord, ReadRequest, RecordPlace } from "../log/log.js";
+import { decodeBlock, decodeOne } from "./block.js";
 import { offsetSpan } from "./schema.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 import type { Block, Topic, Topics } from "./topics.js";
@@ -61,6 +61,16 @@ export class BlockReader {
       atEnd,
       bytes,
     };
+  }
+
+  record({ topic: name, partition, offset }: RecordPlace): LogRecord | undefined {
+    const topic = this.#topics.get(name);
+    if (offset < topic.first || offset >= topic.end) return undefined;
+    const block = this.#blocks(topic, offset, 1)[0];
+    if (block === undefined || offset < block.first || offset >= block.first + block.count) return undefined;
+    const record = decodeOne(name, block, offset);
+    if (record === undefined || record.id === "") throw damaged(name, block);
+    return record.partition === partition ? record : undefined;
   }
 
   #blocks(topic: Topic, from: number, recordsMax: number): Block[] {

@@ -38,6 +38,7 @@ export class OpenEmbedded implements OpenEngine {
   readonly store = storeOn(() => this.#live);
   readonly log: OpenEngine["log"] = {
     read: (request) => this.#live.log.read(request),
+    record: (at) => this.#live.log.record(at),
     ends: (topic) => this.#live.log.ends(topic),
     starts: (topic) => this.#live.log.starts(topic),
     append: (records) => this.#live.log.append(records),

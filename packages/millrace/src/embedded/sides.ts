@@ -69,6 +69,7 @@ function logReads(reader: Database, topics: Topics): LogReader & Pick<LogAdmin, 
     new Array<number>(topics.get(name).shape.partitions).fill(offset);
   return {
     read: (request) => translated(() => blocks.read(request)),
+    record: (at) => translated(() => blocks.record(at)),
     ends: (name) => everyPartition(name, topics.get(name).end),
     starts: (name) => everyPartition(name, topics.get(name).first),
     topics: () => [...topics.byName.values()].map((topic) => topic.shape),

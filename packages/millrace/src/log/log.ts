@@ -97,9 +97,18 @@ export interface LogWriter {
   append(records: readonly NewRecord[]): Promise<void>;
 }
 
+/** Where a record stands. */
+export interface RecordPlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
 /** Reads partitions forward. Every read is bounded and done with the engine before it resolves. */
 export interface LogReader {
   read(request: ReadRequest): Awaitable<Batch>;
+  /** One record; undefined when none is stored there. */
+  record(at: RecordPlace): Awaitable<LogRecord | undefined>;
   /** The offset after the last record, for each partition. */
   ends(topic: string): Awaitable<readonly number[]>;
   /** The first offset still stored, for each partition. */

@@ -254,6 +254,24 @@ const checks: Readonly<Record<string, Check<LogUnderTest>>> = {
     ok(second.incarnation !== first.incarnation);
   },
 
+  "gives any one record by its place, and nothing where none is": async (adapter) => {
+    await adapter.log.ensureTopic(shape);
+    const drafts = Array.from({ length: 40 }, (_, n) => draft(n % 3));
+    await adapter.log.append(drafts);
+    const end = Math.max(...(await adapter.log.ends("orders")));
+    await adapter.reopen();
+    const { log } = adapter;
+    const stored = await readAll(log, { recordsMax: 1_000, from: [0, 0, 0] });
+    equal(stored.length, 40);
+    for (const record of stored) {
+      deepEqual(await log.record(record), record);
+      const { topic, offset } = record;
+      const elsewhere = await log.record({ topic, partition: (record.partition + 1) % 3, offset });
+      ok(elsewhere?.id !== record.id, "a record is in one partition");
+    }
+    for (const partition of [0, 1, 2]) equal(await log.record({ topic: "orders", partition, offset: end }), undefined);
+  },
+
   "holds what it has acknowledged when it is opened again, and goes on behind it": async (adapter) => {
     await adapter.log.ensureTopic(shape);
     const drafts = Array.from({ length: 40 }, (_, n) => draft(n % 3));
