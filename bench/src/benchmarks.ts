@@ -7,6 +7,7 @@ export const benchmarks = {
   latency: async () => (await import("./latency.js")).latencyBenchmark,
   checkout: async () => (await import("./checkout.js")).checkout,
   replay: async () => (await import("./replay.js")).replay,
+  projection: async () => (await import("./projection.js")).projectionBenchmark,
   "hot-key": async () => (await import("./hot-key.js")).hotKey,
   visible: async () => (await import("./visible.js")).visibleBenchmark,
   scale: async () => (await import("./scale.js")).scale,

@@ -59,6 +59,15 @@ export {
   type MillraceOptions,
   millrace,
 } from "./main/millrace.js";
+export {
+  type Fold,
+  type FoldOptions,
+  type Projection,
+  type ProjectionOptions,
+  projection,
+} from "./projection/projection.js";
+export type { FindOptions, Range, RowPage, Where } from "./projection/query.js";
+export type { ProjectionRows } from "./projection/rows.js";
 export type { Clock } from "./runtime/clock.js";
 export type { Duration } from "./runtime/duration.js";
 export { type Logger, pinoLogger, silentLogger } from "./runtime/logger.js";

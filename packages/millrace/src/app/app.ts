@@ -3,6 +3,8 @@ import type { EventName, Message } from "../contract/contract.js";
 import type { ContractDeclaration } from "../contract/declaration.js";
 import type { DocumentType } from "../contract/documents.js";
 import type { Change, Engine, OpenEngine } from "../engine/engine.js";
+import type { Projection } from "../projection/projection.js";
+import type { ProjectionRows } from "../projection/rows.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Duration } from "../runtime/duration.js";
 import type { Logger } from "../runtime/logger.js";
@@ -169,6 +171,8 @@ export interface App {
    * OPTION_INVALID when two services of the app do, or only services that are not in the app.
    */
   documents<Doc>(type: DocumentType<Doc>, options?: { readonly service?: string }): ReadDocuments<Doc>;
+  /** The rows of a projection that a service of this app owns. */
+  projection<Row>(projection: Projection<Row>): ProjectionRows<Row>;
   /**
    * Rows of a query over SQL read models. It only reads; handlers write, with `ctx.sql`.
    *

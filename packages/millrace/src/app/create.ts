@@ -10,6 +10,8 @@ import type { DocumentType } from "../contract/documents.js";
 import { embedded } from "../embedded/embedded.js";
 import type { OpenEngine } from "../engine/engine.js";
 import { Failure, isFailure } from "../failure/failure.js";
+import type { Projection } from "../projection/projection.js";
+import type { ProjectionRows } from "../projection/rows.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import { durationMs } from "../runtime/duration.js";
 import { uuidv7 } from "../runtime/ids.js";
@@ -38,6 +40,7 @@ import { eventMemory } from "./memory.js";
 import { type AppPlan, planApp } from "./plan.js";
 import { isList, Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
+import { readProjection } from "./read-projection.js";
 import { Rest } from "./rest.js";
 import { runningOf, toldOf } from "./running.js";
 import { schedulesOf } from "./schedules.js";
@@ -165,6 +168,10 @@ class RunningApp implements App {
   documents<Doc>(type: DocumentType<Doc>, options: { readonly service?: string } = {}): ReadDocuments<Doc> {
     checkOptions(options, { service: true }, { where: "app.documents" });
     return readDocuments(this.#live().engine.store, this.#services, type, options.service);
+  }
+
+  projection<Row>(projection: Projection<Row>): ProjectionRows<Row> {
+    return readProjection(this.#live().engine.store, this.#services, projection);
   }
 
   async query(

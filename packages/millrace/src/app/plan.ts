@@ -9,6 +9,7 @@ import type {
 } from "../consumer/options.js";
 import type { Route, Routes } from "../consumer/outgoing.js";
 import type { ConsumerPlan, Subscription } from "../consumer/plan.js";
+import { firstFold } from "../consumer/view.js";
 import { type AnyContract, contractDeclaration } from "../contract/contract.js";
 import type { ContractDeclaration, TopicDeclaration } from "../contract/declaration.js";
 import { topicDeclaration } from "../contract/topic.js";
@@ -215,6 +216,8 @@ class Planner {
           service: service.name,
           concurrency: placesOf(consumer.options, name),
           subscriptions: declared.map((one) => this.#subscription(one, name, service.name)),
+          view: consumer.view,
+          batch: consumer.view && firstFold(consumer.view),
         };
       })
       .filter((consumer) => consumer.subscriptions.length > 0);

@@ -1,6 +1,7 @@
 import type { AnyContract } from "../contract/contract.js";
 import type { Handler } from "./handler.js";
 import type { ConsumerOptions, EventOptions, IsolatedOptions } from "./options.js";
+import type { View } from "./view.js";
 
 /** One subscription, as declared. */
 export interface Subscription {
@@ -15,4 +16,6 @@ export interface ConsumerDeclaration {
   readonly name: string | undefined;
   readonly options: ConsumerOptions;
   readonly subscriptions: readonly Subscription[];
+  /** What it makes rows for; undefined when it handles events one by one. */
+  readonly view?: View;
 }

@@ -1,6 +1,7 @@
 import type { DocumentDeclaration, DocumentType } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
 import { checkOptions } from "../runtime/options.js";
+import type { FieldCondition, IndexValue } from "../store/document-query.js";
 import type { DocumentTypeShape, Store, StoredDocument } from "../store/store.js";
 import type { DocumentRead, DocumentWrite, Effects, IndexEntry } from "../store/unit.js";
 import { blameEvent } from "./blame.js";
@@ -64,11 +65,17 @@ export class HandlerDocuments {
     this.#context.assertOpen("documents.put");
     const declaration = this.#declaration;
     const accepted = declaration.accept(document) as Doc;
+    this.store(declaration.idOf(accepted), accepted);
+  }
+
+  /** Creates or replaces the document of an id with one that was accepted before. */
+  store(id: string, accepted: Doc): void {
+    const declaration = this.#declaration;
     const text = declaration.textOf(accepted);
     this.#write({
       service: this.#host.service,
       type: declaration.name,
-      id: declaration.idOf(accepted),
+      id,
       schema: declaration.version,
       text,
       indexed: indexEntries(declaration, accepted),
@@ -90,7 +97,8 @@ export class HandlerDocuments {
   }
 
   #written(id: string): DocumentWrite | undefined {
-    return this.#context.effects.documents?.find((write) => write.type === this.#declaration.name && write.id === id);
+    const { documents } = this.#context.effects;
+    return documents === undefined ? undefined : documents[placeOf(documents, this.#declaration.name, id)];
   }
 
   #write(write: DocumentWrite): void {
@@ -102,10 +110,30 @@ export class HandlerDocuments {
       effects.documents = [write];
       return;
     }
-    const at = effects.documents.findIndex((other) => other.type === write.type && other.id === write.id);
-    if (at < 0) effects.documents.push(write);
-    else effects.documents[at] = write;
+    const { documents } = effects;
+    const at = placeOf(documents, write.type, write.id);
+    if (at >= 0) documents[at] = write;
+    else {
+      documents.push(write);
+      places.get(documents)?.set(`${write.type}/${write.id}`, documents.length - 1);
+    }
   }
+}
+
+/** So few that looking through them is faster than anything else. */
+const fewDocuments = 16;
+/** Where each document stands in long lists of them. */
+const places = new WeakMap<readonly DocumentWrite[], Map<string, number>>();
+
+/** Where a run's write of a document stands among its writes; -1 when there is none. */
+function placeOf(documents: readonly DocumentWrite[], type: string, id: string): number {
+  if (documents.length <= fewDocuments) return documents.findIndex((write) => write.type === type && write.id === id);
+  let known = places.get(documents);
+  if (known === undefined) {
+    known = new Map(documents.map((write, at) => [`${write.type}/${write.id}`, at]));
+    places.set(documents, known);
+  }
+  return known.get(`${type}/${id}`) ?? -1;
 }
 
 export interface FindOptions {
@@ -120,13 +148,14 @@ export function parseStored(declaration: DocumentDeclaration, stored: StoredDocu
 
 /** A document type as a service's store has to know it. */
 export function documentTypeShape(declaration: DocumentDeclaration, service: string): DocumentTypeShape {
-  const { name, indexes, unique, version } = declaration;
+  const { name, indexes, unique, version, changes } = declaration;
   return {
     service,
     type: name,
     indexes,
     unique,
     schema: version,
+    ...(changes ? { changes } : {}),
     indexOf: (text, schema) => indexEntries(declaration, parseStored(declaration, { version: 0, schema, text }) as Doc),
   };
 }
@@ -148,7 +177,7 @@ export function indexEntries(
  *
  * @throws {Failure} OPTION_INVALID
  */
-export function checkDocumentId({ name }: DocumentDeclaration, id: unknown): void {
+export function checkDocumentId({ name }: Pick<DocumentDeclaration, "name">, id: unknown): void {
   if (typeof id === "string") return;
   throw new Failure("OPTION_INVALID", `${name}: an id is text, not ${idKind(id)}; give the document's id as a string`);
 }
@@ -157,10 +186,10 @@ function idKind(id: unknown): string {
   return id === null ? "null" : typeof id;
 }
 
-/** What a find asks for, checked: the condition that an index answers, and all of them. */
+/** What a find asks for, checked: the conditions that indexes answer, and all of them. */
 export interface FindConditions {
   readonly declaration: DocumentDeclaration;
-  readonly indexed: readonly [field: string, value: unknown];
+  readonly indexed: readonly FieldCondition[];
   readonly all: readonly (readonly [field: string, value: unknown])[];
 }
 
@@ -172,8 +201,10 @@ export interface FindConditions {
 export function findConditions(declaration: DocumentDeclaration, where: Doc): FindConditions {
   const { name, indexes, unique } = declaration;
   const all = Object.entries(where);
-  const indexed = all.find(([field]) => unique.includes(field) || indexes.includes(field));
-  if (indexed === undefined)
+  const indexed = all
+    .filter(([field]) => unique.includes(field) || indexes.includes(field))
+    .map(([field, value]) => ({ field, equals: indexValue(value) }));
+  if (indexed.length === 0)
     throw new Failure(
       "INDEX_MISSING",
       `${name}: find({ ${all.map(([field]) => field).join(", ")} }) has no index; declare one of the fields in indexes`,
@@ -187,25 +218,36 @@ export function findConditions(declaration: DocumentDeclaration, where: Doc): Fi
   return { declaration, indexed, all };
 }
 
-/** Committed documents that match, in id order: one index finds candidates, the other conditions are checked on them. */
+/**
+ * How many a find may answer with.
+ *
+ * @throws {Failure} OPTION_INVALID when it is no whole number from 1 on: an answer that is empty would mean something else.
+ */
+export function checkedLimit(limit: unknown, where: string): number {
+  if (typeof limit === "number" && Number.isSafeInteger(limit) && limit > 0) return limit;
+  throw new Failure("OPTION_INVALID", `${where}: limit is ${String(limit)}; write a whole number from 1 on`, {
+    details: { option: "limit" },
+  });
+}
+
+/** Committed documents that match, in id order: indexes find candidates, the other conditions are checked on them. */
 export async function findDocuments(
   store: Store,
   service: string,
   conditions: FindConditions,
   options: FindOptions,
 ): Promise<readonly unknown[]> {
-  const { limit = 100 } = options;
   const { declaration, indexed, all } = conditions;
-  checkOptions(options, { limit: true, after: true }, { where: `documents ${declaration.name}: find` });
-  const [field, value] = indexed;
+  const where = `documents ${declaration.name}: find`;
+  checkOptions(options, { limit: true, after: true }, { where });
+  const limit = checkedLimit(options.limit ?? 100, where);
   const found: unknown[] = [];
   for (let after = options.after; found.length < limit; ) {
     const page = await store.findDocuments({
       service,
       type: declaration.name,
-      field,
-      value: indexValue(value),
-      after,
+      where: indexed,
+      after: after === undefined ? undefined : { value: null, id: after },
       limit,
     });
     for (const stored of page) {
@@ -220,7 +262,7 @@ export async function findDocuments(
 }
 
 /** What an index can hold: text, numbers, booleans as 0 and 1; anything else as its JSON. */
-function indexValue(value: unknown): string | number | null {
+export function indexValue(value: unknown): IndexValue {
   if (value === undefined || value === null) return null;
   if (typeof value === "string" || typeof value === "number") return value;
   if (typeof value === "boolean") return value ? 1 : 0;

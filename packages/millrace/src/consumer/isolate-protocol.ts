@@ -1,7 +1,8 @@
 import { type FailureCode, failureCodes } from "../failure/codes.js";
 import { describeError, Failure, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
-import type { DocumentQuery, DocumentTypeShape } from "../store/store.js";
+import type { DocumentQuery } from "../store/document-query.js";
+import type { DocumentTypeShape } from "../store/store.js";
 import type { DocumentRead, Effects } from "../store/unit.js";
 import type { Routes } from "./outgoing.js";
 

@@ -3,12 +3,14 @@ import type { OpenEngine } from "../engine/engine.js";
 import type { Clock } from "../runtime/clock.js";
 import { type Seed, seedOf } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
+import type { BatchHandler } from "./batch.js";
 import type { Committer } from "./committer.js";
 import type { FlowPlan } from "./flow.js";
 import type { Handler } from "./handler.js";
 import type { EventMemory } from "./memory.js";
 import type { Routes } from "./outgoing.js";
 import type { Run } from "./run.js";
+import type { View } from "./view.js";
 
 /** How failed runs are met, in numbers. */
 export interface RetryPlan {
@@ -48,6 +50,10 @@ export interface ConsumerPlan {
   /** Most handlers at work at one time, of all subscriptions. */
   readonly concurrency: number;
   readonly subscriptions: readonly Subscription[];
+  /** Handles many of their events together; what it cannot is left to their handlers. */
+  readonly batch?: BatchHandler | undefined;
+  /** What it makes rows for. */
+  readonly view?: View | undefined;
 }
 
 /** Wants to know which handlers took at least `ms`. */

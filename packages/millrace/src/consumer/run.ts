@@ -36,6 +36,8 @@ export class Run implements Pending {
   /** What to do once it has moved, if the handler ended meanwhile. */
   afterMove: (() => void) | undefined;
   startedAt = 0;
+  /** It is not to be handled together with others. */
+  solo = false;
   /** Its lease was lost: nothing that becomes of it counts any more. */
   gone = false;
   /** Takes the answer to a commit before the handler's, in place of the owner. */

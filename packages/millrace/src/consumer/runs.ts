@@ -6,11 +6,13 @@ import { signal } from "../runtime/signals.js";
 import type { LaneHead } from "../store/store.js";
 import type { Effects, EntryChange, LaneEntry, Outcome, Position } from "../store/unit.js";
 import { Alone } from "./alone.js";
+import { Batches } from "./batches.js";
 import type { Circuit } from "./circuit.js";
 import { supersede, tellCoalesced } from "./coalesce.js";
 import { commandEffects } from "./command-result.js";
 import { type ContextHost, HandlerContext } from "./context.js";
 import { DocumentTypes } from "./document-types.js";
+import { Draining } from "./draining.js";
 import { FailedRuns } from "./failed-runs.js";
 import type { PartitionFeed } from "./feed.js";
 import { invoke } from "./invoke.js";
@@ -60,12 +62,13 @@ export class Runs implements RunOwner {
   readonly watch: Watch;
   readonly #failures: FailedRuns;
   readonly #slow: SlowHandlers;
+  readonly #draining: Draining;
+  readonly #batches: Batches;
   readonly memory: MemoryShare;
   /** Events that were finished by the run of a newer one. */
   coalesced = 0;
   #inFlight = 0;
   #queued = 0;
-  #ended: () => void = () => {};
 
   constructor(consumer: RunsHost) {
     const { plan, host } = consumer;
@@ -75,6 +78,7 @@ export class Runs implements RunOwner {
     this.#host = host;
     this.memory = host.memory.share(() => consumer.wake());
     this.watch = new Watch(clock, (run) => this.#slow.overdue(run), host.slowRuns);
+    this.#draining = new Draining(plan.name, clock, this.watch);
     const [commit, stop] = [this.#commit.bind(this), (error: unknown) => consumer.stop(error)];
     const shared = { consumer: plan.name, store: engine.store, clock, commit, stop };
     this.#failures = new FailedRuns({
@@ -103,7 +107,7 @@ export class Runs implements RunOwner {
       join: (run) => this.#join(run),
       wake: () => consumer.wake(),
     });
-    this.#slots = new Slots(plan.subscriptions, { clock, lanes: this.lanes, wake: () => consumer.wake() });
+    this.#slots = new Slots(plan, { clock, lanes: this.lanes, wake: () => consumer.wake() });
     this.#contextHost = {
       consumer: plan.name,
       service: plan.service,
@@ -114,6 +118,10 @@ export class Runs implements RunOwner {
       logger: host.logger,
       documentTypes: new DocumentTypes(engine.store, plan.service),
     };
+    const ours = { contextHost: this.#contextHost, lanes: this.lanes, alone: this.alone };
+    const started = (run: Run) => this.#began(run);
+    const ended = (run: Run) => this.#release(run);
+    this.#batches = new Batches(consumer, { ...ours, started, ended, done: (run) => this.#drop([run]) });
   }
 
   get inFlight(): number {
@@ -189,20 +197,8 @@ export class Runs implements RunOwner {
 
   /** Resolves when the runs under way have ended, or were aborted after `drainMs`. */
   async drain(drainMs: number): Promise<void> {
-    if (this.watch.size > 0) {
-      const ended = new Promise<void>((resolve) => {
-        this.#ended = resolve;
-      });
-      const cancel = this.#host.clock.after(drainMs, () => {
-        const reason = new Failure(
-          "APP_STOPPED",
-          `${this.#plan.name}: the app is stopping and the drain time of ${drainMs} ms is over`,
-        );
-        for (const run of [...this.watch]) this.#abandon(run, reason);
-      });
-      await ended;
-      cancel();
-    }
+    await this.#draining.over(drainMs);
+    this.#batches.close();
     this.watch.close();
     this.alone.close();
     this.#slots.close();
@@ -226,6 +222,7 @@ export class Runs implements RunOwner {
 
   /** Starts the lanes whose turn it is, as far as there are places. */
   startReady(): void {
+    this.#batches.start();
     do this.#startRound();
     while (this.#mayStart && this.#slots.offer());
   }
@@ -270,9 +267,7 @@ export class Runs implements RunOwner {
   #startRun(lane: Lane, run: Run): void {
     const slot = this.#slots.of(run.record.type) as Slot;
     if (!slot.admits(lane, run)) return;
-    lane.running = run;
-    this.#inFlight += 1;
-    this.#consumer.circuit.started(run);
+    this.#began(run);
     if (!this.alone.active) {
       this.#invoke(run);
       return;
@@ -305,7 +300,7 @@ export class Runs implements RunOwner {
     run.context = undefined;
     this.watch.delete(run);
     this.alone.ended(run);
-    if (this.watch.size === 0) this.#ended();
+    this.#draining.ended();
     this.#slots.ended(this.#slots.of(run.record.type) as Slot);
     if (this.lanes.readyCount > 0) this.#consumer.wake();
     run.reads = context.reads;
@@ -354,6 +349,12 @@ export class Runs implements RunOwner {
     this.#consumer.wake();
   }
 
+  #began(run: Run): void {
+    run.lane.running = run;
+    this.#inFlight += 1;
+    this.#consumer.circuit.started(run);
+  }
+
   /** The run gives its place back; its event stays at the head of its lane. */
   #release(run: Run): void {
     if (run.lane.running !== run) return;
@@ -365,14 +366,19 @@ export class Runs implements RunOwner {
   /** Takes what has not begun, of partitions that were left, out of a lane: it runs where the lease is. */
   dropLeft(lane: Lane): void {
     const dropped = lane.drop((run) => run !== lane.running && run.partition?.left === true);
-    this.#queued -= dropped.length;
-    for (const run of dropped) this.#forget(run);
+    this.#drop(dropped);
     lane.away = lane.head !== undefined && this.#consumer.homeAt(this.#homeOf(lane.key)) === undefined;
     if (lane.away || dropped.length > 0) {
       lane.timer?.();
       lane.timer = undefined;
     }
     this.lanes.advance(lane);
+  }
+
+  /** They have left their lanes' queues. */
+  #drop(runs: readonly Run[]): void {
+    this.#queued -= runs.length;
+    for (const run of runs) this.#forget(run);
   }
 
   /** Its event is not one of those that were fetched and are unfinished any more. */
@@ -476,15 +482,5 @@ export class Runs implements RunOwner {
     else
       run.claim = { type: "lane-entry", position, entry: (run.lane.head as LaneHead).entry, attempt: run.attempt - 1 };
     return position !== undefined;
-  }
-
-  /** The drain time is over: the handler is told, its event stays uncommitted and runs again after the restart. */
-  #abandon(run: Run, reason: Failure): void {
-    const { context } = run;
-    this.watch.delete(run);
-    run.context = undefined;
-    context?.abort(reason);
-    context?.close();
-    if (this.watch.size === 0) this.#ended();
   }
 }

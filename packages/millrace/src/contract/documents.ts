@@ -35,6 +35,8 @@ export interface DocumentDeclaration {
   readonly migrate: ((old: unknown, fromVersion: number) => unknown) | undefined;
   readonly indexes: readonly string[];
   readonly unique: readonly string[];
+  /** Which documents a commit changed is remembered for a while. */
+  readonly changes: boolean;
   /**
    * A document as it is to be stored, with what the schema fills in, trims or drops. Checked.
    *
@@ -100,19 +102,56 @@ export function documents<S extends StandardSchema>(
   const compiled = compileSchema(schema, where);
   const { indexes = [], unique = [], migrate } = options;
   requireKey(compiled.jsonSchema, options.id, where);
-  for (const field of [...indexes, ...unique]) {
-    if (!hasProperty(compiled.jsonSchema, field))
-      throw invalid(`${where}: its schema has no field ${JSON.stringify(field)} to index`);
-  }
+  checkIndexes(compiled, [...indexes, ...unique], where);
   if (version > 1 && migrate === undefined)
     throw invalid(`${where}: documents of older versions may exist; give a migrate function`);
   const declaration = declare(
-    { name, idField: options.id, version, migrate, indexes: [...indexes], unique: [...unique] },
+    { name, idField: options.id, version, migrate, indexes: [...indexes], unique: [...unique], changes: false },
     compiled,
   );
-  return Object.freeze(Object.defineProperty({ name }, declared, { value: declaration })) as unknown as DocumentType<
-    Out<S>
-  >;
+  return typeOf(declaration) as DocumentType<Out<S>>;
+}
+
+function typeOf(declaration: DocumentDeclaration): DocumentType<unknown> {
+  const { name } = declaration;
+  return Object.freeze(
+    Object.defineProperty({ name }, declared, { value: declaration }),
+  ) as unknown as DocumentType<unknown>;
+}
+
+/** The rows of a view, before it is said which build of it they are. */
+export interface RowSchema {
+  readonly jsonSchema: Readonly<Record<string, unknown>>;
+  /** The type of one build's rows. Its name, like `order-summary@2`, is none that `documents()` takes. */
+  rows(name: string): DocumentType<unknown>;
+}
+
+/**
+ * Rows as documents: they have no id field, whoever stores one says under which id.
+ *
+ * @throws {Failure} CONTRACT_INVALID when a field that is to be indexed is missing, or the schema holds what JSON cannot.
+ */
+export function rowSchema(
+  schema: StandardSchema,
+  {
+    where,
+    version,
+    indexes,
+  }: { readonly where: string; readonly version: number; readonly indexes: readonly string[] },
+): RowSchema {
+  const compiled = compileSchema(schema, where);
+  checkIndexes(compiled, indexes, where);
+  const facts = { idField: "", version, migrate: undefined, indexes: [...indexes], unique: [], changes: true };
+  return {
+    jsonSchema: compiled.jsonSchema,
+    rows: (name) => typeOf(declare({ ...facts, name }, compiled)),
+  };
+}
+
+function checkIndexes({ jsonSchema }: CompiledSchema, fields: readonly string[], where: string): void {
+  for (const field of fields)
+    if (!hasProperty(jsonSchema, field))
+      throw invalid(`${where}: its schema has no field ${JSON.stringify(field)} to index`);
 }
 
 type Facts = Omit<DocumentDeclaration, "accept" | "textOf" | "idOf" | "parse">;

@@ -6,6 +6,7 @@ import type { Database, Statement } from "./sqlite.js";
 
 const already: Outcome = { type: "already" };
 const fenced: Outcome = { type: "fenced" };
+const held: Outcome = { type: "held" };
 
 /** Takes claims, and keeps the rows that only claims touch: timers, schedules, operations. */
 export class Claims {
@@ -50,6 +51,8 @@ export class Claims {
         if (state === undefined) return fenced;
         return state.has(claim.offset) ? already : undefined;
       }
+      case "records":
+        return this.#takenRecords(claim);
       case "lane-entry":
         if (this.#positions.leased(claim.position) === undefined) return fenced;
         return this.#lanes.attempt(claim.entry) === claim.attempt ? undefined : already;
@@ -68,6 +71,20 @@ export class Claims {
     }
   }
 
+  #takenRecords({ parts, lanes }: Extract<Claim, { type: "records" }>): Outcome | undefined {
+    let taken = 0;
+    let wanted = 0;
+    for (const { position, ranges } of parts) {
+      const state = this.#positions.leased(position);
+      if (state === undefined) return fenced;
+      wanted += ranges.length;
+      for (const [, end] of ranges) if (state.has(end - 1)) taken += 1;
+    }
+    if (taken > 0) return taken === wanted ? already : held;
+    const consumer = parts[0]?.position.consumer ?? "";
+    return lanes.some((lane) => this.#lanes.isHeld(consumer, lane)) ? held : undefined;
+  }
+
   take(claim: Claim, now: number): void {
     switch (claim.type) {
       case "record": {
@@ -78,6 +95,12 @@ export class Claims {
         this.#positions.finish(state, claim.start, claim.offset + 1);
         return;
       }
+      case "records":
+        for (const { position, ranges } of claim.parts) {
+          const state = this.#positions.leased(position);
+          if (state !== undefined) for (const [start, end] of ranges) this.#positions.finish(state, start, end);
+        }
+        return;
       case "timer":
         this.#disarm.run(claim.timer);
         return;

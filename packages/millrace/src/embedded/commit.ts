@@ -119,7 +119,7 @@ export class GroupCommit {
   }
 
   #run(units: readonly Unit[], progress: readonly Progress[], failed: ReadonlyMap<number, Outcome>): Outcome[] {
-    const { appender, positions, clock } = this.#parts;
+    const { appender, documents, positions, clock } = this.#parts;
     // Append times never fall, whatever the clock does: readers find them by bisection.
     this.#now = Math.max(this.#now, clock.now());
     const committed: Outcome = { type: "committed", commit: this.#commits + 1 };
@@ -128,6 +128,7 @@ export class GroupCommit {
       outcomes[index] = failed.get(index) ?? this.#unit(units[index] as Unit, index, committed);
     for (const passed of progress) positions.pass(passed);
     appender.write(this.#now);
+    documents.finish(this.#commits + 1);
     positions.write();
     return outcomes;
   }

@@ -1,47 +1,24 @@
 import { Failure, isFailure } from "../failure/failure.js";
-import type { DocumentQuery, DocumentTypeShape, StoredDocument } from "../store/store.js";
+import type { DocumentTypeShape, StoredDocument } from "../store/store.js";
 import type { DocumentRead, DocumentWrite, IndexEntry } from "../store/unit.js";
+import { DocumentCache } from "./document-cache.js";
+import { DocumentChanges } from "./document-changes.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 
-const cacheBytesMax = 8 * 1024 * 1024;
-type Cached = StoredDocument | undefined;
-
-/** Documents seen lately, in two generations: what is not read while one fills is dropped with the other. */
-class Cache {
-  #young = new Map<string, Cached>();
-  #old = new Map<string, Cached>();
-  #bytes = 0;
-
-  get(id: string): Cached | null {
-    const young = this.#young.get(id);
-    if (young !== undefined || this.#young.has(id)) return young;
-    const old = this.#old.get(id);
-    if (old === undefined && !this.#old.has(id)) return null;
-    this.set(id, old);
-    return old;
-  }
-
-  set(id: string, document: Cached): void {
-    this.#young.set(id, document);
-    this.#bytes += id.length + 64 + (document?.text.length ?? 0);
-    if (this.#bytes > cacheBytesMax / 2) {
-      this.#old = this.#young;
-      this.#young = new Map();
-      this.#bytes = 0;
-    }
-  }
-}
-
-interface DocumentType {
+/** A declared type, as the file and its writer know it. */
+export interface DocumentType {
   readonly id: number;
   readonly service: string;
   readonly name: string;
   /** Ids that the group under way has written. */
   readonly staged: Set<string>;
-  readonly cache: Cache;
+  readonly cache: DocumentCache;
   /** Its declared indexes, as mr_document_types keeps them. */
   readonly indexes: string;
   readonly indexed: boolean;
+  readonly unique: ReadonlySet<string>;
+  /** Which documents a commit changes is remembered. */
+  readonly changes: boolean;
 }
 
 /**
@@ -62,6 +39,7 @@ export class DocumentTables {
   readonly #index: Statement;
   readonly #unique: Statement;
   readonly #holder: Statement;
+  readonly #changes: DocumentChanges;
 
   /** Without `cached`, every read asks the file: for connections that are not the writer's. */
   constructor(database: Database, cached = true) {
@@ -81,6 +59,14 @@ export class DocumentTables {
       database,
       "SELECT id FROM mr_document_unique WHERE type = ? AND field = ? AND value = ?",
     );
+    this.#changes = new DocumentChanges(database);
+    this.refresh();
+  }
+
+  /** Forgets what it remembers: something other than a unit has changed documents. */
+  forget(): void {
+    this.#types.clear();
+    this.#last = undefined;
     this.refresh();
   }
 
@@ -125,9 +111,10 @@ export class DocumentTables {
   write(writes: readonly DocumentWrite[], commit: number): void {
     for (const write of writes) {
       const type = this.#type(write);
-      if (!type.indexed) continue;
+      // What is known to be new has no entries yet.
+      if (!type.indexed || (this.#cached && type.cache.get(write.id) === undefined)) continue;
       this.#unindex.run(type.id, write.id);
-      this.#ununique.run(type.id, write.id);
+      if (type.unique.size > 0) this.#ununique.run(type.id, write.id);
     }
     for (const write of writes) {
       const type = this.#type(write);
@@ -135,8 +122,14 @@ export class DocumentTables {
       else this.#upsert.run(type.id, write.id, commit, write.schema, write.text);
       if (type.indexed && write.text !== undefined) this.#insertIndexes(type.id, write.id, write.indexed);
       type.staged.add(write.id);
+      if (type.changes) this.#changes.add(type.id, write.id);
       this.#staged.push({ type, write, version: commit });
     }
+  }
+
+  /** All of the group's documents are written: what belongs to the group as a whole is, too. */
+  finish(commit: number): void {
+    this.#changes.write(commit);
   }
 
   /** The group is on disk: remember what it wrote. */
@@ -150,22 +143,14 @@ export class DocumentTables {
   }
 
   undo(): void {
+    this.#changes.undo();
     for (const { type } of this.#staged) type.staged.clear();
     this.#staged = [];
   }
 
-  find(query: DocumentQuery): (StoredDocument & { readonly id: string })[] {
-    const type = this.#known(query.service, query.type);
-    if (type === undefined) return [];
-    const rows = this.#database
-      .prepare(
-        `SELECT d.id, d.version, d.schema, d.data AS text FROM (
-           SELECT id FROM mr_document_index WHERE type = ?1 AND field = ?2 AND value = ?3
-           UNION SELECT id FROM mr_document_unique WHERE type = ?1 AND field = ?2 AND value = ?3) AS i
-         JOIN mr_documents AS d ON d.type = ?1 AND d.id = i.id WHERE d.id > ?4 ORDER BY d.id LIMIT ?5`,
-      )
-      .all(type.id, query.field, query.value ?? absent, query.after ?? "", query.limit);
-    return rows as (StoredDocument & { readonly id: string })[];
+  /** A declared type, if there is one. */
+  type(service: string, name: string): DocumentType | undefined {
+    return this.#known(service, name);
   }
 
   /** True when the type is declared with these indexes already. */
@@ -194,8 +179,15 @@ export class DocumentTables {
   }
 
   #declare(type: Pick<DocumentType, "service" | "name" | "id" | "indexes">): void {
-    const indexed = type.indexes !== noIndexes;
-    this.#types.set(`${type.service}/${type.name}`, { ...type, cache: new Cache(), staged: new Set(), indexed });
+    const kept = JSON.parse(type.indexes) as Partial<KeptIndexes>;
+    this.#types.set(`${type.service}/${type.name}`, {
+      ...type,
+      cache: new DocumentCache(),
+      staged: new Set(),
+      indexed: (kept.indexes?.length ?? 0) + (kept.unique?.length ?? 0) > 0,
+      unique: new Set(kept.unique),
+      changes: kept.changes === true,
+    });
     this.#last = undefined;
   }
 
@@ -269,17 +261,25 @@ export class DocumentTables {
   }
 }
 
-/** Primary keys hold no NULL, and no field of a document is a blob. */
-const absent = new Uint8Array(0);
+/** An absent value: primary keys hold no NULL, and no field of a document is a blob. */
+export const absent = new Uint8Array(0);
 const noIndexes = "{}";
 
 /**
  * A type's indexes as mr_document_types keeps them. The schema version belongs to them: a migration may change what the
  * fields hold.
  */
-export function indexesOf({ indexes, unique, schema }: DocumentTypeShape): string {
-  if (indexes.length === 0 && unique.length === 0) return noIndexes;
-  return JSON.stringify({ indexes: [...indexes].sort(), unique: [...unique].sort(), schema });
+export function indexesOf({ indexes, unique, schema, changes = false }: Omit<DocumentTypeShape, "indexOf">): string {
+  if (indexes.length === 0 && unique.length === 0 && !changes) return noIndexes;
+  const kept: KeptIndexes = { indexes: [...indexes].sort(), unique: [...unique].sort(), schema };
+  return JSON.stringify(changes ? { ...kept, changes } : kept);
+}
+
+interface KeptIndexes {
+  readonly indexes: readonly string[];
+  readonly unique: readonly string[];
+  readonly schema: number;
+  readonly changes?: boolean;
 }
 
 interface TypeRow {

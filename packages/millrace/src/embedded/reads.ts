@@ -1,7 +1,10 @@
 import { Failure } from "../failure/failure.js";
-import type { DocumentQuery, Registration, Store } from "../store/store.js";
+import type { ChangesQuery, DocumentFilter, DocumentQuery } from "../store/document-query.js";
+import type { Registration, Store } from "../store/store.js";
 import type { Mute, Pause, Position, SqlValue } from "../store/unit.js";
 import type { Claims } from "./claims.js";
+import { readChanges } from "./document-changes.js";
+import { DocumentQueries } from "./document-queries.js";
 import type { DocumentTables } from "./documents.js";
 import { isReadOnly, storeFailure } from "./errors.js";
 import { jobsActive } from "./jobs.js";
@@ -17,6 +20,8 @@ export type StoreReads = Pick<
   Store,
   | "readDocument"
   | "findDocuments"
+  | "countDocuments"
+  | "readChanges"
   | "documentServices"
   | "readRegistration"
   | "readPosition"
@@ -48,9 +53,11 @@ export class TableReads implements StoreReads {
   readonly #parts: ReadsParts;
   readonly #due: Statement;
   readonly #nextDue: Statement;
+  readonly #queries: DocumentQueries;
 
   constructor(parts: ReadsParts) {
     this.#parts = parts;
+    this.#queries = new DocumentQueries(parts.database);
     this.#due = parts.database.prepare("SELECT * FROM mr_timers WHERE due <= ? ORDER BY due, timer LIMIT ?");
     this.#nextDue = prepareRows(parts.database, "SELECT min(due) FROM mr_timers");
   }
@@ -60,7 +67,18 @@ export class TableReads implements StoreReads {
   }
 
   findDocuments(query: DocumentQuery) {
-    return this.#parts.documents.find(query);
+    const type = this.#parts.documents.type(query.service, query.type);
+    return type === undefined ? [] : this.#queries.find(type, query);
+  }
+
+  countDocuments(filter: DocumentFilter) {
+    const type = this.#parts.documents.type(filter.service, filter.type);
+    return type === undefined ? 0 : this.#queries.count(type, filter);
+  }
+
+  readChanges(query: ChangesQuery) {
+    const { documents, database } = this.#parts;
+    return readChanges(database, documents.type(query.service, query.type)?.id, query);
   }
 
   documentServices(type: string): readonly string[] {

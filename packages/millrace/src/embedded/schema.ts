@@ -1,5 +1,5 @@
 /** The file's format. A file of another format is refused: nothing is converted silently. */
-export const formatVersion = 2;
+export const formatVersion = 3;
 /** "mill" in ASCII, so that `file` and SQLite tools can tell whose file it is. */
 export const applicationId = 0x6d696c6c;
 
@@ -39,6 +39,9 @@ CREATE TABLE mr_document_unique(
   type INTEGER NOT NULL, field TEXT NOT NULL, value NOT NULL, id TEXT NOT NULL,
   PRIMARY KEY (type, field, value)) WITHOUT ROWID;
 CREATE INDEX mr_document_unique_id ON mr_document_unique(type, id);
+-- Which documents of a type a commit changed, as a JSON list; empty where older ones were dropped.
+CREATE TABLE mr_document_changes(
+  type INTEGER NOT NULL, version INTEGER NOT NULL, ids TEXT NOT NULL, PRIMARY KEY (type, version)) WITHOUT ROWID;
 CREATE TABLE mr_consumers(
   consumer TEXT PRIMARY KEY, service TEXT NOT NULL, topics TEXT NOT NULL, registered INTEGER NOT NULL) WITHOUT ROWID;
 -- Consumers that an operator has paused.

@@ -1,4 +1,5 @@
 import type { Awaitable } from "../log/log.js";
+import type { Changes, ChangesQuery, DocumentFilter, DocumentQuery } from "./document-query.js";
 import type {
   Amendment,
   EntryState,
@@ -72,8 +73,12 @@ export interface Store {
   commit(units: readonly Unit[], progress: readonly Progress[]): Awaitable<readonly Outcome[]>;
 
   readDocument(service: string, type: string, id: string): Awaitable<StoredDocument | undefined>;
-  /** Ids of a type's documents whose indexed field equals the value, after `after`, in id order. */
+  /** Committed documents that fit, in the query's order. */
   findDocuments(query: DocumentQuery): Awaitable<readonly (StoredDocument & { readonly id: string })[]>;
+  /** How many fit. */
+  countDocuments(filter: DocumentFilter): Awaitable<number>;
+  /** Which documents of a type that remembers its changes were written lately. */
+  readChanges(query: ChangesQuery): Awaitable<Changes>;
   /**
    * Declares a type and its indexes; index entries of stored documents are made by `indexOf`.
    *
@@ -119,7 +124,7 @@ export interface Store {
   ensureSchedule(row: ScheduleRow): Awaitable<ScheduleRow>;
   readOperation(id: string): Awaitable<Operation | undefined>;
   /** Runs each migration of a service that has not run yet, in order, each in a commit of its own. */
-  migrate(service: string, migrations: readonly { readonly name: string; readonly sql: string }[]): Awaitable<void>;
+  migrate(service: string, migrations: readonly Migration[]): Awaitable<void>;
   /**
    * Rows of a SQL query over the services' own tables.
    *
@@ -128,13 +133,10 @@ export interface Store {
   query(text: string, params: readonly SqlValue[]): Awaitable<readonly Record<string, unknown>[]>;
 }
 
-export interface DocumentQuery {
-  readonly service: string;
-  readonly type: string;
-  readonly field: string;
-  readonly value: string | number | null;
-  readonly after: string | undefined;
-  readonly limit: number;
+/** A change of a service's own tables, which runs once. */
+export interface Migration {
+  readonly name: string;
+  readonly sql: string;
 }
 
 export interface DocumentTypeShape {
@@ -144,5 +146,7 @@ export interface DocumentTypeShape {
   readonly unique: readonly string[];
   /** The version of the declaration: index entries of documents of other versions are made from what they migrate to. */
   readonly schema: number;
+  /** Which documents a commit changed is remembered: the last thousand commits, at least. */
+  readonly changes?: boolean;
   indexOf(text: string, schema: number): readonly IndexEntry[];
 }

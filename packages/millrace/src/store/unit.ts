@@ -34,6 +34,11 @@ export type Claim =
       readonly offset: number;
       readonly covers?: readonly Range[];
     }
+  /**
+   * Many records at once, of partitions of one consumer: all of them, or none. When some are taken already, or a lane of
+   * theirs has entries, the answer is `held`: they are to be taken one by one.
+   */
+  | { readonly type: "records"; readonly parts: readonly RecordsPart[]; readonly lanes: readonly string[] }
   | { readonly type: "lane-entry"; readonly position: Position; readonly entry: number; readonly attempt: number }
   | { readonly type: "timer"; readonly timer: number }
   | {
@@ -46,6 +51,12 @@ export type Claim =
   | { readonly type: "operation"; readonly operation: NewOperation }
   /** A direct publish: its identity, (source, id), is the claim. */
   | { readonly type: "publish" };
+
+/** Records of one partition: each range ends with one that is claimed, those before it passed by or are claimed too. */
+export interface RecordsPart {
+  readonly position: Position;
+  readonly ranges: readonly Range[];
+}
 
 export interface DocumentRead {
   readonly service: string;
@@ -225,7 +236,7 @@ export type Outcome =
   | { readonly type: "already"; readonly operation?: Operation }
   /** Something that was read has changed: run the handler again. */
   | { readonly type: "reload" }
-  /** The lane has entries: join its queue. */
+  /** The lane has entries: join its queue. Of many records: take them one by one. */
   | { readonly type: "held" }
   /** The position's epoch is not ours any more. */
   | { readonly type: "fenced" }

@@ -21,9 +21,8 @@ import {
 const find = (value: string | number | null, after?: string, limit = 100) => ({
   service: checkedService,
   type: "things",
-  field: "group",
-  value,
-  after,
+  where: [{ field: "group", equals: value }],
+  ...(after === undefined ? {} : { after: { value: null, id: after } }),
   limit,
 });
 const version = async ({ store }: StoreUnderTest, id: string) =>

@@ -1,7 +1,9 @@
 import type { Store } from "../../store/store.js";
 import { claimChecks } from "./claim-checks.js";
 import { documentChecks } from "./document-checks.js";
+import { documentQueryChecks } from "./document-query-checks.js";
 import { laneChecks } from "./lane-checks.js";
+import { recordsChecks } from "./records-checks.js";
 import { type ConformanceCase, type Exceptions, type Opened, suite } from "./suite.js";
 import { statementChecks, timeChecks } from "./time-checks.js";
 
@@ -27,6 +29,7 @@ export function storeConformance(
   open: () => Promise<StoreUnderTest>,
   exceptions: Exceptions = {},
 ): readonly ConformanceCase[] {
-  const checks = { ...documentChecks, ...claimChecks, ...laneChecks, ...timeChecks, ...statementChecks };
+  const documents = { ...documentChecks, ...documentQueryChecks };
+  const checks = { ...documents, ...claimChecks, ...recordsChecks, ...laneChecks, ...timeChecks, ...statementChecks };
   return suite(checks, open, exceptions);
 }
