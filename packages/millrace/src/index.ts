@@ -1,4 +1,5 @@
 export type { ConsumerStanding } from "./admin/standing.js";
+export { type Aggregate, type AggregateOptions, aggregate } from "./aggregate/aggregate.js";
 export type {
   App,
   AppOptions,

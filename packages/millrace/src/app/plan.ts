@@ -1,12 +1,4 @@
-import { availableParallelism } from "node:os";
 import type { Subscription as Declared } from "../consumer/declaration.js";
-import type {
-  ConsumerOptions,
-  EventOptions,
-  HandlerOptions,
-  IsolatedOptions,
-  RetryOptions,
-} from "../consumer/options.js";
 import type { Route, Routes } from "../consumer/outgoing.js";
 import type { ConsumerPlan, Subscription } from "../consumer/plan.js";
 import { firstFold } from "../consumer/view.js";
@@ -15,32 +7,9 @@ import type { ContractDeclaration, TopicDeclaration } from "../contract/declarat
 import { topicDeclaration } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
 import { outside, type TopicShape } from "../log/log.js";
-import { durationMs } from "../runtime/duration.js";
-import { checkOptions, type OptionNames } from "../runtime/options.js";
 import type { ServiceDeclaration } from "../service/service.js";
-import { flowPlan } from "./flow-plan.js";
-import { positive } from "./positive.js";
+import { handlerPlan, placesOf } from "./handler-plan.js";
 
-const handlerOptions: OptionNames<IsolatedOptions<AnyContract> & EventOptions<AnyContract>> = {
-  emits: true,
-  timeout: true,
-  concurrency: true,
-  onPoison: true,
-  retry: true,
-  from: true,
-  isolate: true,
-  priority: true,
-  rateLimit: true,
-  perKey: true,
-  coalesce: true,
-  debounce: true,
-};
-const retryOptions: OptionNames<RetryOptions> = {
-  attemptsInPlace: true,
-  attemptsMax: true,
-  backoffFirst: true,
-  backoffMax: true,
-};
 const commandPartitions = 12;
 
 /** Everything the declarations say, checked against each other before anything runs. */
@@ -77,6 +46,8 @@ class Planner {
   readonly #owners = new Map<string, string>();
   readonly #contracts = new Map<string, ContractDeclaration>();
   readonly #commandOwners = new Map<string, string>();
+  /** The patterns that alone write a topic, by topic. */
+  readonly #writers = new Map<string, string>();
 
   constructor(services: readonly ServiceDeclaration[]) {
     this.#services = services;
@@ -84,6 +55,7 @@ class Planner {
 
   plan(): AppPlan {
     for (const service of this.#services) this.#declare(service);
+    for (const service of this.#services) this.#write(service);
     for (const service of this.#services) this.#own(service);
     const consumers = this.#services.flatMap((service) => this.#consumers(service));
     const names = new Set<string>();
@@ -146,11 +118,32 @@ class Planner {
     for (const [type, event] of topic.events) this.#contracts.set(type, event);
   }
 
+  #write(service: ServiceDeclaration): void {
+    for (const { title, topics } of service.parts) {
+      for (const topic of topics) {
+        const { name } = topicDeclaration(topic);
+        const other = this.#writers.get(name);
+        if (other !== undefined)
+          throw new Failure(
+            "TOPIC_OWNER",
+            `topic ${name} is written by ${other} and by ${title}; give one its own topic`,
+          );
+        this.#writers.set(name, title);
+      }
+    }
+  }
+
   #own(service: ServiceDeclaration): void {
     for (const topic of service.owned) this.#claim(topicDeclaration(topic).name, service.name);
     for (const { options } of subscriptions(service)) {
       for (const emitted of options.emits ?? []) {
         const declaration = contractDeclaration(emitted);
+        const writer = declaration.topic && this.#writers.get(declaration.topic.name);
+        if (writer !== undefined)
+          throw new Failure(
+            "TOPIC_OWNER",
+            `a handler of ${service.name} emits ${declaration.type}, whose topic is written by ${writer} alone; send it a command`,
+          );
         if (declaration.topic !== undefined) this.#claim(declaration.topic.name, service.name);
         else if (!this.#commandOwners.has(declaration.type))
           throw new Failure(
@@ -178,6 +171,7 @@ class Planner {
       owner: this.#owners.get(topic.name) ?? outside,
       key: topic.key,
       retentionMs: topic.retentionMs,
+      ...(this.#writers.has(topic.name) ? { streams: true } : {}),
     }));
     const commands = [...new Set(this.#commandOwners.values())].map((owner) => ({
       name: commandTopic(owner),
@@ -193,11 +187,13 @@ class Planner {
     const routes = new Map<string, Route>();
     for (const [type, { topic }] of this.#contracts) {
       const owner = this.#commandOwners.get(type);
+      const writer = topic && this.#writers.get(topic.name);
       if (topic !== undefined)
         routes.set(type, {
           topic: topic.name,
           partitions: topic.partitions,
           source: this.#owners.get(topic.name) ?? outside,
+          ...(writer === undefined ? {} : { writer }),
         });
       else if (owner !== undefined)
         routes.set(type, { topic: commandTopic(owner), partitions: commandPartitions, source: outside });
@@ -232,68 +228,16 @@ class Planner {
         "TOPIC_OWNER",
         `${consumer} hears ${declaration.type}, but topic ${topic.name} is internal to ${owner}; publish a public event`,
       );
-    const where = `${consumer}, ${declaration.type}`;
-    const isolate = "isolate" in options ? options.isolate : undefined;
-    checkOptions(options, handlerOptions, { where });
     return {
       contract: declaration,
       topic: topic?.name ?? commandTopic(service),
       keyName: declaration.key,
       partitions: topic?.partitions ?? commandPartitions,
-      handler: handler ?? notHere,
-      isolate,
-      emits: new Set((options.emits ?? []).map((emitted) => emitted.type)),
-      timeoutMs: positive(durationMs(options.timeout ?? "30s", `${where}: timeout`), `${where}: timeout`),
-      concurrency: concurrencyOf(options, isolate !== undefined, where),
-      priority: priorityOf(options, where),
-      flow: flowPlan(options, { where, kind: declaration.kind }),
-      skipPoison: onPoison(options, where),
-      retry: retryPlan(options, where),
-      from: start(options, where),
+      ...handlerPlan({ handler, options }, { where: `${consumer}, ${declaration.type}`, kind: declaration.kind }),
     };
   }
 }
 
 function subscriptions(service: ServiceDeclaration): readonly Declared[] {
   return [...service.consumers.flatMap((consumer) => consumer.subscriptions), ...service.commands];
-}
-
-/** A worker is one core's work: more of them would only take turns. */
-function concurrencyOf({ concurrency }: HandlerOptions<AnyContract>, isolated: boolean, where: string): number {
-  const cores = availableParallelism();
-  const most = positive(concurrency ?? (isolated ? cores : 256), `${where}: concurrency`);
-  return isolated ? Math.min(most, cores) : most;
-}
-
-function notHere(): never {
-  throw new Failure("OPTION_INVALID", "an isolated handler runs in its worker");
-}
-
-function retryPlan({ retry = {} }: HandlerOptions<AnyContract>, where: string) {
-  checkOptions(retry, retryOptions, { where: `${where}: retry` });
-  return {
-    attemptsInPlace: positive(retry.attemptsInPlace ?? 3, `${where}: retry.attemptsInPlace`),
-    attemptsMax: positive(retry.attemptsMax ?? 8, `${where}: retry.attemptsMax`),
-    backoffMsFirst: durationMs(retry.backoffFirst ?? "100ms", `${where}: retry.backoffFirst`),
-    backoffMsMax: durationMs(retry.backoffMax ?? "60s", `${where}: retry.backoffMax`),
-  };
-}
-
-function onPoison({ onPoison: choice = "hold" }: HandlerOptions<AnyContract>, where: string): boolean {
-  if (choice === "hold" || choice === "skip") return choice === "skip";
-  throw new Failure("OPTION_INVALID", `${where}: onPoison is "hold" or "skip", not ${JSON.stringify(choice)}`);
-}
-
-function priorityOf({ priority = 0 }: HandlerOptions<AnyContract>, where: string): number {
-  if (Number.isSafeInteger(priority)) return priority;
-  throw new Failure("OPTION_INVALID", `${where}: priority takes a whole number, higher first, not ${String(priority)}`);
-}
-
-function placesOf({ concurrency }: ConsumerOptions, where: string): number {
-  return concurrency === undefined ? Number.POSITIVE_INFINITY : positive(concurrency, `${where}: concurrency`);
-}
-
-function start({ from }: HandlerOptions<AnyContract>, where: string): "beginning" | "end" | undefined {
-  if (from === undefined || from === "beginning" || from === "end") return from;
-  throw new Failure("OPTION_INVALID", `${where}: from is "beginning" or "end", not ${JSON.stringify(from)}`);
 }

@@ -39,7 +39,7 @@ export class Amendments {
 }
 
 /** Effects of which the outside hears nothing. */
-function muted({ records: _, timers: __, cancels: ___, ...kept }: Effects): Effects {
+function muted({ records: _, timers: __, cancels: ___, snapshot: ____, ...kept }: Effects): Effects {
   return kept;
 }
 

@@ -1,13 +1,14 @@
 import type { EventName, Message } from "../contract/contract.js";
 import { type DocumentType, documentDeclaration } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
-import type { LogRecord } from "../log/log.js";
+import type { Headers, LogRecord, NewRecord } from "../log/log.js";
 import type { Clock } from "../runtime/clock.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import { deriveId } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
 import { checkOptions } from "../runtime/options.js";
 import type { Store } from "../store/store.js";
+import type { StreamRead } from "../store/stream.js";
 import type { DocumentRead, Effects, SqlStatement } from "../store/unit.js";
 import { blameEvent } from "./blame.js";
 import type { DocumentTypes } from "./document-types.js";
@@ -30,6 +31,14 @@ export interface ContextHost {
   readonly documentTypes: DocumentTypes;
 }
 
+/** What an aggregate's run has decided: on which version of which stream, and what it appends to it. */
+export interface Decided {
+  readonly stream: StreamRead;
+  readonly records: readonly NewRecord[];
+  /** Told when all of it is stored. */
+  readonly stored: () => void;
+}
+
 const none: readonly DocumentRead[] = [];
 const nothing: readonly Promise<void>[] = [];
 
@@ -47,6 +56,8 @@ export class HandlerContext implements Context<string> {
   #counts: Map<string, number> | undefined;
   #documents: { readonly type: DocumentType<unknown>; readonly of: HandlerDocuments } | undefined;
   reads: readonly DocumentRead[] = none;
+  /** Set by an aggregate that has read its stream. */
+  decided: Decided | undefined;
   /** What a remote store has to answer before the effects can be committed. */
   declaring: readonly Promise<void>[] = nothing;
   readonly effects: Effects = {};
@@ -139,6 +150,17 @@ export class HandlerContext implements Context<string> {
     return this.#host.logger.child({ consumer: this.#host.consumer, event: this.#record.id });
   }
 
+  get store(): Store {
+    return this.#host.store;
+  }
+
+  /** Adds events to the stream that was decided on, numbered on from its version. */
+  append(stream: StreamRead, events: readonly Message<string, unknown>[]): readonly NewRecord[] {
+    const records = events.map((event, index) => this.#outgoing(event, { sequence: stream.version + index + 1 }));
+    this.#add([...records]);
+    return records;
+  }
+
   /** What it is the context of. */
   get run(): { readonly record: LogRecord; readonly generation: number; readonly attempt: number } {
     return { record: this.#record, generation: this.#generation, attempt: this.attempt };
@@ -186,9 +208,18 @@ export class HandlerContext implements Context<string> {
   #emit(message: Message<string, unknown>, what: "publish" | "send"): void {
     this.#open(what);
     this.#declared(message.type);
-    const record = recordOf(message, this.#host.routes, this.#origin(message.type, this.#host.clock.now()));
-    if (this.effects.records === undefined) this.effects.records = [record];
-    else this.effects.records.push(record);
+    this.#add([this.#outgoing(message)]);
+  }
+
+  #outgoing(message: Message<string, unknown>, headers?: Headers): NewRecord {
+    const origin = this.#origin(message.type, this.#host.clock.now());
+    const all = headers === undefined ? origin : { ...origin, headers: { ...origin.headers, ...headers } };
+    return recordOf(message, this.#host.routes, all);
+  }
+
+  #add(records: NewRecord[]): void {
+    if (this.effects.records === undefined) this.effects.records = records;
+    else this.effects.records.push(...records);
   }
 
   #origin(type: string, time: number): Origin {

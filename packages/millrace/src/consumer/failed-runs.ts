@@ -1,14 +1,18 @@
+import { Failure } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
 import { signal } from "../runtime/signals.js";
 import type { Store } from "../store/store.js";
+import type { StreamRead } from "../store/stream.js";
 import type { Effects, EntryChange, NewEntry } from "../store/unit.js";
 import type { Circuit } from "./circuit.js";
 import { commandFailed } from "./command-result.js";
 import type { Lane } from "./lane.js";
-import { backoffMs, decide, waits } from "./retry.js";
+import { backoffMs, type Decision, decide, waits } from "./retry.js";
 import { entryFailure, type Run } from "./run.js";
 
 const reloadsInARow = 5;
+/** How often an aggregate decides, before its command has failed. */
+const decisionsMax = 20;
 const parkedSignal = signal("parked");
 
 /** What failed runs need of the runs they are among. */
@@ -40,7 +44,11 @@ export class FailedRuns {
     restore(run);
     const { retry } = run.subscription;
     // What was read may be why it failed: then the failure is not the event's.
-    const decision = this.#stale(run) ? "reload" : decide(error, run.failures + 1, run.parked, retry);
+    this.#met(run, error, this.#stale(run) ? "reload" : decide(error, run.failures + 1, run.parked, retry));
+  }
+
+  #met(run: Run, error: unknown, decision: Decision): void {
+    const { retry } = run.subscription;
     if (decision !== "reload" && this.#host.circuit.failed(run, error)) {
       // A dead dependency is no fault of the event: it keeps its place and its attempts, and waits for a probe.
       this.#host.release(run);
@@ -102,16 +110,36 @@ export class FailedRuns {
 
   /** Read versions that changed since: the failure may be due to what was read. */
   #stale(run: Run): boolean {
+    if (run.decided !== undefined && this.#moved(run.decided.stream)) return true;
     return run.reads.some((read) => {
       const stored = this.#host.store.readDocument(read.service, read.type, read.id);
       return !(stored instanceof Promise) && (stored?.version ?? 0) !== read.version;
     });
   }
 
+  #moved(stream: StreamRead): boolean {
+    const page = this.#host.store.readStream({ ...stream, after: stream.version, limit: 0 });
+    return !(page instanceof Promise) && page.version !== stream.version;
+  }
+
+  /** Other commits have overtaken the decisions of an aggregate, one after the other. */
+  #overtaken(run: Run, { topic, key }: StreamRead): void {
+    const text = `${topic} ${key}: its stream changed under ${decisionsMax} decisions in a row`;
+    const { failures, parked, subscription } = run;
+    const error = new Failure("STREAM_CONTENDED", text);
+    // Setting it aside must not be refused for the same reason.
+    run.forgetReads();
+    this.#met(run, error, decide(error, failures + 1, parked, subscription.retry));
+  }
+
   /** Run again on what is stored now. After five in a row the lane waits a moment, so that the others get on. */
   reload(run: Run): void {
     restore(run);
-    const { lane } = run;
+    const { lane, decided } = run;
+    if (decided !== undefined && lane.reloads + 1 >= decisionsMax) {
+      this.#overtaken(run, decided.stream);
+      return;
+    }
     this.#host.release(run);
     lane.reloads += 1;
     if (lane.reloads % reloadsInARow !== 0) {

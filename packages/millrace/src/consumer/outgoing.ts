@@ -9,6 +9,8 @@ export interface Route {
   readonly topic: string;
   readonly partitions: number;
   readonly source: string;
+  /** The pattern that alone writes there: `aggregate orders`. */
+  readonly writer?: string;
 }
 
 /** Where each declared message goes, by type. */
@@ -40,11 +42,13 @@ function routeOf(declaration: ContractDeclaration, routes: Routes): Route {
 /**
  * A message as the record that is stored: validated and encoded once.
  *
- * @throws {Failure} CONTRACT_REJECTED, PAYLOAD_LIMIT or CONTRACT_UNKNOWN; nothing is stored then.
+ * @throws {Failure} CONTRACT_REJECTED, PAYLOAD_LIMIT, CONTRACT_UNKNOWN or TOPIC_OWNER; nothing is stored then.
  */
 export function recordOf(message: Message<string, unknown>, routes: Routes, origin: Origin): NewRecord {
   const declaration = contractDeclaration(message);
   const route = routeOf(declaration, routes);
+  // A sequence has what its writer appends to a stream, and nothing else on its way out.
+  if (route.writer !== undefined && origin.headers?.sequence === undefined) throw notItsWriter(declaration, route);
   // The key is the stored one: a schema may have trimmed it, or made it lower-case.
   const accepted = declaration.accept(message.data);
   const data = declaration.textOf(accepted);
@@ -66,6 +70,14 @@ export function recordOf(message: Message<string, unknown>, routes: Routes, orig
     named: origin.named,
     offset: -1,
   };
+}
+
+function notItsWriter({ type }: ContractDeclaration, { topic, writer }: Route): Failure {
+  return new Failure(
+    "TOPIC_OWNER",
+    `${type} cannot be published: topic ${topic} is written by ${writer} alone; send it a command`,
+    { details: { topic } },
+  );
 }
 
 /** What a record inherits of its cause's headers: on whose behalf, which trace; not the cause's place in its own stream. */

@@ -13,7 +13,7 @@ export interface Part {
 export interface PartDeclaration {
   /** As messages name it: `projection order-summary`. No two parts of a service share it. */
   readonly title: string;
-  /** Topics that this part alone writes. */
+  /** Topics that this part alone writes, each key of them a stream. */
   readonly topics: readonly Topic<Readonly<Record<string, AnyEvent>>>[];
   readonly commands: readonly Subscription[];
   readonly consumers: readonly ConsumerDeclaration[];

@@ -1,8 +1,8 @@
 import { describeError, fingerprintOf, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
-import type { Claim, DocumentRead, EntryFailure, LaneEntry, Outcome, Position, Unit } from "../store/unit.js";
+import type { Claim, DocumentRead, Effects, EntryFailure, LaneEntry, Outcome, Position, Unit } from "../store/unit.js";
 import type { Pending } from "./committer.js";
-import type { HandlerContext } from "./context.js";
+import type { Decided, HandlerContext } from "./context.js";
 import type { PartitionFeed } from "./feed.js";
 import type { Lane } from "./lane.js";
 import type { Subscription } from "./plan.js";
@@ -56,6 +56,8 @@ export class Run implements Pending {
   /** The partition it was taken from; undefined when it runs from an entry. */
   partition: PartitionFeed | undefined;
   reads: readonly DocumentRead[] = [];
+  /** What an aggregate decided in it. */
+  decided: Decided | undefined;
   unit!: Unit;
 
   constructor(
@@ -94,6 +96,25 @@ export class Run implements Pending {
     return this.claim.type === "lane-entry";
   }
 
+  /** Its handler has ended: what it has read, its commit checks. */
+  ran({ reads, decided }: HandlerContext): void {
+    this.reads = reads;
+    this.decided = decided;
+  }
+
+  /** What it does next does not depend on what it has read. */
+  forgetReads(): void {
+    this.reads = [];
+    this.decided = undefined;
+  }
+
+  /** Its effects as what is to be committed; `lane` where it holds no entry of it. */
+  commits(effects: Effects): Unit {
+    const lane = this.claim.type === "record" ? this.lane.key : undefined;
+    this.unit = { claim: this.claim, reads: this.reads, stream: this.decided?.stream, effects, lane };
+    return this.unit;
+  }
+
   /** Its commit is not about its effects: it makes a lane entry of the event, or changes the entry. */
   get setAside(): boolean {
     return this.unit.effects.entry !== undefined || this.unit.effects.change !== undefined;
@@ -107,8 +128,17 @@ export class Run implements Pending {
   settled(outcome: Outcome): void {
     const { before } = this;
     this.before = undefined;
+    if (outcome.type === "committed") this.#stored();
     if (before === undefined || this.gone) this.owner.settled(this, outcome);
     else before(outcome);
+  }
+
+  /** An aggregate keeps the state that its events have come to, unless they were not to be stored. */
+  #stored(): void {
+    const { decided } = this;
+    if (decided === undefined || this.setAside) return;
+    const { records = [] } = this.unit.effects;
+    if (decided.records.every((record) => records.includes(record))) decided.stored();
   }
 }
 

@@ -213,7 +213,7 @@ export class Runs implements RunOwner {
       return;
     }
     // It may have run before its lane was held; what it read then does not matter any more.
-    run.reads = [];
+    run.forgetReads();
     const due = this.#host.clock.now();
     this.#commit(run, {
       entry: this.#failures.entryOf(run, { state: "following", due, attempt: 0, holds: true, failure: undefined }),
@@ -303,7 +303,7 @@ export class Runs implements RunOwner {
     this.#draining.ended();
     this.#slots.ended(this.#slots.of(run.record.type) as Slot);
     if (this.lanes.readyCount > 0) this.#consumer.wake();
-    run.reads = context.reads;
+    run.ran(context);
     if (run.moving) run.afterMove = () => this.#finish(run, context, value, error, failed);
     else this.#finish(run, context, value, error, failed);
   }
@@ -331,8 +331,7 @@ export class Runs implements RunOwner {
   }
 
   #commit(run: Run, effects: Effects): void {
-    const lane = run.claim.type === "record" ? run.lane.key : undefined;
-    run.unit = { claim: run.claim, reads: run.reads, effects: this.#consumer.heard(run.record, effects), lane };
+    run.commits(this.#consumer.heard(run.record, effects));
     this.#host.committer.add(run);
   }
 

@@ -68,7 +68,7 @@ export class SlowHandlers {
   #move(run: Run): void {
     run.moving = true;
     // What it reads is checked when it ends.
-    run.reads = [];
+    run.forgetReads();
     const entry = this.#host.entryOf(run, {
       state: "running",
       holds: true,

@@ -5,17 +5,19 @@ import type { Clock } from "../runtime/clock.js";
 import type { DocumentWrite, Effects, OperationResult, Outcome, Progress, SqlStatement, Unit } from "../store/unit.js";
 import type { Claims } from "./claims.js";
 import type { DocumentTables } from "./documents.js";
-import { fileFailure, isFull, storeFailure } from "./errors.js";
+import { fileFailure, isFull, storeFailure, uniqueTaken } from "./errors.js";
 import type { LaneTables } from "./lane-tables.js";
 import type { LogAppender } from "./log-appender.js";
 import type { PositionTables } from "./position-tables.js";
 import type { Database, Statement } from "./sqlite.js";
+import type { StreamTables } from "./streams.js";
 
 /** The tables a commit writes. */
 export interface CommitParts {
   readonly database: Database;
   readonly appender: LogAppender;
   readonly documents: DocumentTables;
+  readonly streams: StreamTables;
   readonly positions: PositionTables;
   readonly lanes: LaneTables;
   readonly claims: Claims;
@@ -157,8 +159,9 @@ export class GroupCommit {
     return this.#apply(unit, committed);
   }
 
-  #stale({ reads, effects }: Unit): boolean {
+  #stale({ reads, stream, effects }: Unit): boolean {
     const { documents } = this.#parts;
+    if (stream !== undefined && this.#parts.streams.stale(stream)) return true;
     for (const read of reads) if (documents.stale(read)) return true;
     if (effects.documents !== undefined)
       for (const write of effects.documents) if (documents.staged(write)) return true;
@@ -177,10 +180,12 @@ export class GroupCommit {
   }
 
   #apply(unit: Unit, committed: Outcome): Outcome {
-    const { effects, claim } = unit;
-    const { appender, documents, lanes, claims } = this.#parts;
+    const { effects, claim, stream } = unit;
+    const { appender, documents, lanes, claims, streams } = this.#parts;
     claims.take(claim, this.#now);
-    if (effects.records !== undefined) for (const record of effects.records) appender.add(record, this.#now);
+    if (effects.records !== undefined) for (const record of effects.records) appender.add(record, this.#now, stream);
+    if (stream !== undefined && effects.records !== undefined) streams.append(stream, effects.records);
+    if (effects.snapshot !== undefined) streams.replaceSnapshot(effects.snapshot);
     if (effects.documents !== undefined) documents.write(effects.documents, this.#commits + 1);
     if (effects.statements !== undefined) this.#statements(effects);
     if (effects.timers !== undefined || effects.cancels !== undefined) this.#timers = true;
@@ -244,8 +249,9 @@ export class GroupCommit {
   }
 
   #keep(units: number, listener: CommitListener): void {
-    const { appender, documents, positions, lanes } = this.#parts;
+    const { appender, documents, streams, positions, lanes } = this.#parts;
     documents.keep();
+    streams.keep();
     positions.keep();
     const changed = lanes.keep();
     if (changed.length > 0 || this.#timers) listener.changed({ lanes: changed, timers: this.#timers });
@@ -261,9 +267,10 @@ export class GroupCommit {
   }
 
   #undo(): void {
-    const { appender, documents, positions, lanes } = this.#parts;
+    const { appender, documents, streams, positions, lanes } = this.#parts;
     appender.undo();
     documents.undo();
+    streams.undo();
     positions.undo();
     lanes.undo();
     this.#results = [];
@@ -281,16 +288,4 @@ export class GroupCommit {
 
 function bytesOf(data: string | Uint8Array): Uint8Array {
   return typeof data === "string" ? new TextEncoder().encode(data) : data;
-}
-
-function uniqueTaken(write: DocumentWrite, field?: string): Failure {
-  const fields =
-    field ??
-    write.indexed
-      .filter((entry) => entry.unique)
-      .map((entry) => entry.field)
-      .join(", ");
-  return new Failure("UNIQUE_TAKEN", `${write.service}/${write.type}: another document already has this ${fields}`, {
-    details: { type: write.type, field: fields },
-  });
 }

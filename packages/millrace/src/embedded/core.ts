@@ -20,6 +20,7 @@ import { PositionTables } from "./position-tables.js";
 import { TableReads } from "./reads.js";
 import { type Sweep, trim } from "./retention.js";
 import type { Database } from "./sqlite.js";
+import { StreamTables } from "./streams.js";
 import { Topics } from "./topics.js";
 import { TableWrites } from "./writes.js";
 
@@ -77,15 +78,16 @@ export class Core {
     const lanes = new LaneTables(database);
     const claims = new Claims(database, positions, lanes);
     const appender = new LogAppender(database, this.topics);
+    const streams = new StreamTables(database, (name) => this.topics.byName.get(name)?.id);
     positions.adopt();
     this.#documents = documents;
     this.#positions = positions;
     this.#lanes = lanes;
     this.#commit = new GroupCommit(
-      { database, appender, documents, positions, lanes, claims, clock },
+      { database, appender, documents, streams, positions, lanes, claims, clock },
       { ...prepared, appended: this.topics.lastAppended },
     );
-    this.reads = new TableReads({ database, reader, documents, positions, lanes, claims });
+    this.reads = new TableReads({ database, reader, documents, positions, lanes, claims, topics: this.topics });
     this.#checkpointer = file === ":memory:" ? undefined : createCheckpointer({ file, database, logger });
     this.#trimLater(trimEveryMs);
   }

@@ -36,6 +36,7 @@ interface TopicRow {
   readonly retention_ms: number | null;
   readonly incarnation: string;
   readonly first: number;
+  readonly streams: number;
 }
 
 interface HeadRow {
@@ -63,6 +64,7 @@ export function readTopics(database: Database): TopicHistory[] {
       key: row.key,
       retentionMs: row.retention_ms ?? undefined,
       incarnation: row.incarnation,
+      ...(row.streams === 0 ? {} : { streams: true }),
     };
     const end = last === undefined ? row.first : last.pos - base + last.count;
     return { id: row.topic, base, shape, first: row.first, end: Math.max(end, row.first) };

@@ -23,6 +23,7 @@ import {
 import { seekSteps } from "./seek.js";
 import type { Database, SqliteValue } from "./sqlite.js";
 import { readConsumers, readDeliveries } from "./standing.js";
+import { StreamReader } from "./streams.js";
 
 const entriesMax = 1_000;
 const correlationMax = 10_000;
@@ -40,6 +41,10 @@ export function createInspect(database: Database, file?: string): Inspect {
     topics: () => readTopics(database).map(({ shape, first: start, end }) => ({ ...shape, records: end - start, end })),
     event: (id) => findEvent(database, id),
     events: (query) => searchEvents(database, query),
+    stream: (query) =>
+      new StreamReader(database, (name) => readTopics(database).find(({ shape }) => shape.name === name)?.id).read(
+        query,
+      ),
     correlation: (id, limit) => findCorrelation(database, id, atMost(correlationMax, limit)),
     timers: (id, limit) => readTimers(database, id, atMost(rowsMax, limit)),
     deliveries: (record) => readDeliveries(database, record),

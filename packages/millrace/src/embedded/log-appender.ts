@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import { isUuid } from "../runtime/ids.js";
+import type { StreamName } from "../store/stream.js";
 import { decodeBlock, encodeBlock, encodeLine } from "./block.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 import type { Topic, Topics } from "./topics.js";
@@ -44,10 +45,13 @@ export class LogAppender {
   /**
    * Adds a record to the group, unless the log has it.
    *
-   * @throws {Failure} EVENT_ID_REUSED when its identity is stored with other content.
+   * @throws {Failure} EVENT_ID_REUSED when its identity is stored with other content; TOPIC_OWNER when its topic holds
+   *   streams, and it is not of the one that its unit appends to.
    */
-  add(record: NewRecord, now: number): void {
+  add(record: NewRecord, now: number, stream?: StreamName): void {
     const growing = this.#topic(record.topic, now);
+    if (growing.topic.shape.streams === true && (stream?.topic !== record.topic || stream.key !== record.key))
+      throw notItsStream(record);
     if (record.named && this.#repeated(record, growing)) return;
     record.offset = growing.topic.end + growing.lines.length;
     growing.lines.push(encodeLine(record));
@@ -149,6 +153,13 @@ export class LogAppender {
     this.#identity.run(record.source, record.id, growing.topic.id, growing.topic.end + growing.lines.length, digest);
     return false;
   }
+}
+
+function notItsStream({ type, topic, key }: NewRecord): Failure {
+  return new Failure(
+    "TOPIC_OWNER",
+    `${type} of ${key} cannot be published: topic ${topic} is written by its aggregate alone; send it a command`,
+  );
 }
 
 function reused(record: NewRecord): Failure {

@@ -1,6 +1,7 @@
 import { Failure } from "../failure/failure.js";
 import type { ChangesQuery, DocumentFilter, DocumentQuery } from "../store/document-query.js";
 import type { Registration, Store } from "../store/store.js";
+import type { Snapshot, StreamName, StreamPage, StreamQuery } from "../store/stream.js";
 import type { Mute, Pause, Position, SqlValue } from "../store/unit.js";
 import type { Claims } from "./claims.js";
 import { readChanges } from "./document-changes.js";
@@ -14,6 +15,8 @@ import type { PositionTables } from "./position-tables.js";
 import { type AmendmentRow, decodeAmendment, decodeTimer, type TimerRow } from "./rows.js";
 import { readMutes } from "./seek.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
+import { StreamReader } from "./streams.js";
+import type { Topics } from "./topics.js";
 
 /** What a process asks the file for while it runs: answered by its own connection, owner or not. */
 export type StoreReads = Pick<
@@ -23,6 +26,8 @@ export type StoreReads = Pick<
   | "countDocuments"
   | "readChanges"
   | "documentServices"
+  | "readStream"
+  | "readSnapshot"
   | "readRegistration"
   | "readPosition"
   | "readLaneHeads"
@@ -46,6 +51,7 @@ export interface ReadsParts {
   readonly positions: PositionTables;
   readonly lanes: LaneTables;
   readonly claims: Claims;
+  readonly topics: Topics;
 }
 
 /** The reading half of the store port, on one connection. */
@@ -54,12 +60,14 @@ export class TableReads implements StoreReads {
   readonly #due: Statement;
   readonly #nextDue: Statement;
   readonly #queries: DocumentQueries;
+  readonly #streams: StreamReader;
 
   constructor(parts: ReadsParts) {
     this.#parts = parts;
     this.#queries = new DocumentQueries(parts.database);
     this.#due = parts.database.prepare("SELECT * FROM mr_timers WHERE due <= ? ORDER BY due, timer LIMIT ?");
     this.#nextDue = prepareRows(parts.database, "SELECT min(due) FROM mr_timers");
+    this.#streams = new StreamReader(parts.reader, (name) => parts.topics.byName.get(name)?.id);
   }
 
   readDocument(service: string, type: string, id: string) {
@@ -86,6 +94,14 @@ export class TableReads implements StoreReads {
       service: string;
     }[];
     return rows.map((row) => row.service);
+  }
+
+  readStream(query: StreamQuery): StreamPage {
+    return this.#streams.read(query);
+  }
+
+  readSnapshot(stream: StreamName): Snapshot | undefined {
+    return this.#streams.snapshot(stream);
   }
 
   readRegistration(consumer: string): Registration | undefined {

@@ -152,8 +152,9 @@ function oldBlocks(
   const blocks: OldBlock[] = [];
   let characters = 0;
   for (const topic of topics) {
-    const { retentionMs } = topic.shape;
-    if (retentionMs === undefined) continue;
+    const { retentionMs, streams } = topic.shape;
+    // An aggregate's state is the fold of all its events.
+    if (retentionMs === undefined || streams === true) continue;
     const floor = lowestFrontier(database, topic);
     for (const block of walkBlocks(database, topic, { from: topic.first, to: topic.end })) {
       if (block.end > floor || block.appended >= now - retentionMs) break;

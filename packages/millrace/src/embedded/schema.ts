@@ -16,7 +16,8 @@ CREATE TABLE mr_engine(
   one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, commits INTEGER NOT NULL, created INTEGER NOT NULL);
 CREATE TABLE mr_topics(
   topic INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, partitions INTEGER NOT NULL, owner TEXT NOT NULL,
-  key TEXT NOT NULL, retention_ms INTEGER, incarnation TEXT NOT NULL, first INTEGER NOT NULL DEFAULT 0);
+  key TEXT NOT NULL, retention_ms INTEGER, incarnation TEXT NOT NULL, first INTEGER NOT NULL DEFAULT 0,
+  streams INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE mr_log(
   pos INTEGER PRIMARY KEY, count INTEGER NOT NULL, appended INTEGER NOT NULL, body TEXT NOT NULL);
 -- Which blocks hold ids that were made in a given second (see traceBucket): finds an id, or a correlation's events.
@@ -25,6 +26,12 @@ CREATE TABLE mr_trace(bucket INTEGER NOT NULL, pos INTEGER NOT NULL, PRIMARY KEY
 CREATE TABLE mr_identities(
   source TEXT NOT NULL, id TEXT NOT NULL, topic INTEGER NOT NULL, offset INTEGER NOT NULL, digest TEXT NOT NULL,
   PRIMARY KEY (source, id)) WITHOUT ROWID;
+-- Aggregates' streams: the keys of their topics, and where in the log each of their events lies. The events are in the log alone.
+CREATE TABLE mr_streams(stream INTEGER PRIMARY KEY, topic INTEGER NOT NULL, key TEXT NOT NULL, UNIQUE (topic, key));
+CREATE TABLE mr_stream_events(
+  stream INTEGER NOT NULL, sequence INTEGER NOT NULL, offset INTEGER NOT NULL, PRIMARY KEY (stream, sequence)) WITHOUT ROWID;
+-- A cache: without it, states are folded from their events.
+CREATE TABLE mr_snapshots(stream INTEGER PRIMARY KEY, version INTEGER NOT NULL, fold INTEGER NOT NULL, state TEXT NOT NULL);
 CREATE TABLE mr_document_types(
   type INTEGER PRIMARY KEY, service TEXT NOT NULL, name TEXT NOT NULL, indexes TEXT NOT NULL, UNIQUE (service, name));
 CREATE TABLE mr_documents(

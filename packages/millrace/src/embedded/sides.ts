@@ -39,7 +39,7 @@ export function attachedSide(reader: Database, calls: Calls): FileSide {
   const lanes = new LaneTables(reader);
   const documents = new DocumentTables(reader, false);
   const claims = new Claims(reader, positions, lanes);
-  const reads = new TableReads({ database: reader, reader, documents, positions, lanes, claims });
+  const reads = new TableReads({ database: reader, reader, documents, positions, lanes, claims, topics });
   const far = farLog(calls);
   const ensureTopic: LogAdmin["ensureTopic"] = async (topic) => {
     const shape = await far.ensureTopic(topic);

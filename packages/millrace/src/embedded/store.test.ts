@@ -15,6 +15,7 @@ async function openStore() {
   const open = async () => {
     const opened = await embedded(dir).open({ clock: virtualClock(), random: systemRandom, logger: silentLogger });
     await opened.log.ensureTopic(topic);
+    await opened.log.ensureTopic({ ...topic, name: "conformance-streams", streams: true });
     return opened;
   };
   let engine = await open();

@@ -85,21 +85,42 @@ export class Topics {
           "their partition and lose their order. Put the count back, or move to a new topic",
       );
     const { shape } = known;
+    if (wanted.streams === true && shape.streams !== true) this.#turn(known);
     if (shape.owner !== wanted.owner || shape.key !== wanted.key || shape.retentionMs !== wanted.retentionMs) {
       this.#database
         .prepare("UPDATE mr_topics SET owner = ?, key = ?, retention_ms = ? WHERE topic = ?")
         .run(wanted.owner, wanted.key, wanted.retentionMs ?? null, known.id);
-      known.shape = { ...wanted, incarnation: shape.incarnation };
+      known.shape = { ...known.shape, ...wanted, incarnation: shape.incarnation };
     }
     return known.shape;
+  }
+
+  /** From now on each of its keys is a stream. Events that are there already would be no part of any. */
+  #turn(topic: Topic): void {
+    if (topic.end > 0)
+      throw new Failure(
+        "CONFLICT",
+        `topic ${topic.shape.name} has ${topic.end} events that its aggregate did not write: it cannot tell its state from them. ` +
+          "Give the aggregate a new topic, and have it take the old events' facts as commands",
+      );
+    this.#database.prepare("UPDATE mr_topics SET streams = 1 WHERE topic = ?").run(topic.id);
+    topic.shape = { ...topic.shape, streams: true };
   }
 
   #create(shape: TopicShape): TopicShape {
     const { lastInsertRowid } = this.#database
       .prepare(
-        "INSERT INTO mr_topics(name, partitions, owner, key, retention_ms, incarnation) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO mr_topics(name, partitions, owner, key, retention_ms, incarnation, streams) VALUES (?, ?, ?, ?, ?, ?, ?)",
       )
-      .run(shape.name, shape.partitions, shape.owner, shape.key, shape.retentionMs ?? null, shape.incarnation);
+      .run(
+        shape.name,
+        shape.partitions,
+        shape.owner,
+        shape.key,
+        shape.retentionMs ?? null,
+        shape.incarnation,
+        shape.streams === true ? 1 : 0,
+      );
     this.byName.set(shape.name, new Topic(Number(lastInsertRowid), shape, 0, 0));
     return shape;
   }

@@ -36,6 +36,9 @@ export const failureCodes = {
   WORKER_ENDED: { verdict: "retry", summary: "An isolated handler ended the worker it ran in." },
   EVENT_REJECTED: { verdict: "dead-letter", summary: "A handler says that it can never handle this event." },
   EVENT_ID_REUSED: { verdict: "stop", summary: "An event id came back with other content." },
+  DECISION_INVALID: { verdict: "dead-letter", summary: "An aggregate's decide returned neither events nor a refusal." },
+  EVOLVE_FAILED: { verdict: "retry", summary: "An aggregate's evolve could not fold an event." },
+  STREAM_CONTENDED: { verdict: "retry", summary: "An aggregate's stream changed under every decision on it." },
   UNIQUE_TAKEN: { verdict: "retry", summary: "Another document holds the value of a unique index." },
   // Documents and statements.
   DOCUMENT_NEWER: { verdict: "stop", summary: "A stored document has a newer version than this process knows." },
@@ -53,7 +56,7 @@ export const failureCodes = {
     summary: "A topic is declared with another partition count than it was created with.",
   },
   FENCED: { verdict: "stop", summary: "Another process has taken over this work." },
-  TOPIC_OWNER: { verdict: "stop", summary: "A service publishes to a topic that another service owns." },
+  TOPIC_OWNER: { verdict: "stop", summary: "Something is published to a topic that is another's to write." },
   CONSUMER_FROM: { verdict: "stop", summary: "A new consumer must say where in the topic it starts." },
   POSITION_MISSING: { verdict: "stop", summary: "The position of a registered consumer is gone." },
   CONSUMER_PAUSED: { verdict: "stop", summary: "An operator has paused this consumer, and it has events left." },

@@ -65,6 +65,8 @@ export interface TopicShape {
   readonly owner: string;
   readonly key: string;
   readonly retentionMs: number | undefined;
+  /** Each key is an aggregate's stream: kept whole, and written by its aggregate alone. Once it is, it stays so. */
+  readonly streams?: boolean;
   readonly incarnation: string;
 }
 
@@ -119,7 +121,8 @@ export interface LogAdmin {
   /**
    * Makes the topic, or checks that it is the one declared. Owner and retention follow the declaration.
    *
-   * @throws {Failure} PARTITIONS_CHANGED when it exists with another partition count.
+   * @throws {Failure} PARTITIONS_CHANGED when it exists with another partition count; CONFLICT when it is to hold streams
+   * and has records that are none's.
    */
   ensureTopic(topic: Omit<TopicShape, "incarnation">): Awaitable<TopicShape>;
   topics(): Awaitable<readonly TopicShape[]>;

@@ -2,6 +2,7 @@ import type { Awaitable, LogRecord, TopicShape } from "../log/log.js";
 import type { Job, JobItem, JobItemQuery } from "./jobs.js";
 import type { Seek, SeekStep } from "./seek.js";
 import type { DueTimer, ScheduleRow } from "./store.js";
+import type { StreamPage, StreamQuery } from "./stream.js";
 import type { Amendment, EntryState, LaneEntry, Operation, Pause, Position } from "./unit.js";
 
 /** Which events to find; all given conditions must hold. Times are ms since the epoch, `until` exclusive. */
@@ -100,6 +101,8 @@ export interface Inspect {
   /** The event with this id, or undefined. Events and commands alike. */
   event(id: string): Awaitable<LogRecord | undefined>;
   events(query: EventQuery): Awaitable<EventPage>;
+  /** A page of an aggregate's events. */
+  stream(query: StreamQuery): Awaitable<StreamPage>;
   /** Everything with this correlation id, causes before effects; at most `limit`. */
   correlation(id: string, limit: number): Awaitable<readonly LogRecord[]>;
   /** Timers that wait with this correlation id, those due first first; at most `limit`. */

@@ -1,5 +1,6 @@
 import type { Awaitable } from "../log/log.js";
 import type { Changes, ChangesQuery, DocumentFilter, DocumentQuery } from "./document-query.js";
+import type { Snapshot, StreamName, StreamPage, StreamQuery } from "./stream.js";
 import type {
   Amendment,
   EntryState,
@@ -88,6 +89,9 @@ export interface Store {
 
   /** The services that have stored documents of this name. */
   documentServices(type: string): Awaitable<readonly string[]>;
+
+  readStream(query: StreamQuery): Awaitable<StreamPage>;
+  readSnapshot(stream: StreamName): Awaitable<Snapshot | undefined>;
 
   readRegistration(consumer: string): Awaitable<Registration | undefined>;
   /**

@@ -1,5 +1,6 @@
 import type { Failure } from "../failure/failure.js";
 import type { LogRecord, NewRecord } from "../log/log.js";
+import type { Snapshot, StreamRead } from "./stream.js";
 
 /** [start, end): offsets `start` ≤ o < `end`. */
 export type Range = readonly [start: number, end: number];
@@ -213,11 +214,18 @@ export interface Effects {
   entry?: NewEntry;
   change?: EntryChange;
   result?: OperationResult;
+  /** Replaces the one that its stream has. */
+  snapshot?: Snapshot;
 }
 
 export interface Unit {
   readonly claim: Claim;
   readonly reads: readonly DocumentRead[];
+  /**
+   * The stream that an aggregate decided on: checked as reads are, absent ones too. Records of its topic and key are
+   * appended to it; they have the sequences that follow its version. Only such a unit writes a topic of streams.
+   */
+  readonly stream?: StreamRead | undefined;
   readonly effects: Effects;
   /** The lane this unit runs in, when it was not taken from an entry: refused with `held` if the lane has entries. */
   readonly lane: string | undefined;

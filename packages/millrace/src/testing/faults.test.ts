@@ -24,6 +24,7 @@ async function openStore() {
   const open = () => embedded(dir).open({ clock: virtualClock(), random: seededRandom(1), logger: silentLogger });
   let engine = await open();
   await engine.log.ensureTopic(checked);
+  await engine.log.ensureTopic({ ...checked, name: "conformance-streams", streams: true });
   return {
     get store() {
       return engine.store;

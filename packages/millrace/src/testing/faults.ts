@@ -5,6 +5,7 @@ import { Leases } from "../embedded/leases.js";
 import { LogAppender } from "../embedded/log-appender.js";
 import { PositionTables } from "../embedded/position-tables.js";
 import type { PositionState } from "../embedded/positions.js";
+import { StreamTables } from "../embedded/streams.js";
 import type { LaneHead } from "../store/store.js";
 import type { Outcome, Position } from "../store/unit.js";
 import { type Undo, watchConnections } from "./faults-connections.js";
@@ -115,7 +116,12 @@ function lease(): Undo {
   };
 }
 
-const faults = { fence, claim, resent, lane, atomic, lease } satisfies Record<string, () => Undo>;
+/** Whoever decides on a stream is taken at its word. */
+function stream(): Undo {
+  return replace(StreamTables.prototype, "stale", () => () => false);
+}
+
+const faults = { fence, claim, resent, lane, atomic, lease, stream } satisfies Record<string, () => Undo>;
 
 /** A guard that can be turned off. */
 export type FaultName = keyof typeof faults;

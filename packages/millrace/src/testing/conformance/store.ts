@@ -4,13 +4,17 @@ import { documentChecks } from "./document-checks.js";
 import { documentQueryChecks } from "./document-query-checks.js";
 import { laneChecks } from "./lane-checks.js";
 import { recordsChecks } from "./records-checks.js";
+import { streamChecks } from "./stream-checks.js";
 import { type ConformanceCase, type Exceptions, type Opened, suite } from "./suite.js";
 import { statementChecks, timeChecks } from "./time-checks.js";
 
-/** A store that holds nothing yet, beside a log that has the topic "conformance" of two partitions. */
+/**
+ * A store that holds nothing yet, beside a log that has the topic "conformance" and the topic of streams
+ * "conformance-streams", each of two partitions.
+ */
 export interface StoreUnderTest extends Opened {
   readonly store: Store;
-  /** The ids of the records that committed units have published there, in the order of their commits. */
+  /** The ids of the records that committed units have published to "conformance", in the order of their commits. */
   readonly published: () => Promise<readonly string[]>;
   /** Closes it, and opens what it has stored anew; `store` is the new one from then on. */
   reopen(): Promise<void>;
@@ -30,6 +34,7 @@ export function storeConformance(
   exceptions: Exceptions = {},
 ): readonly ConformanceCase[] {
   const documents = { ...documentChecks, ...documentQueryChecks };
-  const checks = { ...documents, ...claimChecks, ...recordsChecks, ...laneChecks, ...timeChecks, ...statementChecks };
+  const records = { ...recordsChecks, ...streamChecks };
+  const checks = { ...documents, ...claimChecks, ...records, ...laneChecks, ...timeChecks, ...statementChecks };
   return suite(checks, open, exceptions);
 }

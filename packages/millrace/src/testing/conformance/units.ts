@@ -15,6 +15,8 @@ import type {
 
 /** The topic of the checks; it has two partitions. */
 export const checkedTopic = "conformance";
+/** A topic of streams, with two partitions. */
+export const checkedStreams = "conformance-streams";
 /** The consumer of the checks, and its service. */
 export const checkedConsumer = "checked";
 export const checkedService = "checking";
