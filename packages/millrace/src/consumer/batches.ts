@@ -8,6 +8,7 @@ import type { Pending } from "./committer.js";
 import { type ContextHost, HandlerContext } from "./context.js";
 import type { Lane } from "./lane.js";
 import type { Lanes } from "./lanes.js";
+import type { Load } from "./load.js";
 import { receive } from "./received.js";
 import { handledFields, type Run } from "./run.js";
 import type { RunsHost } from "./runs.js";
@@ -26,12 +27,7 @@ export interface BatchesHost {
   readonly contextHost: ContextHost;
   readonly lanes: Lanes;
   readonly alone: Alone;
-  /** The run's lane has its turn with it. */
-  started(run: Run): void;
-  /** It gives the turn back. */
-  ended(run: Run): void;
-  /** Its event is on disk, and has left its lane. */
-  done(run: Run): void;
+  readonly load: Load;
 }
 
 /** The runs of one batch; `heads` has the first one of each lane. */
@@ -66,7 +62,7 @@ export class Batches {
     if (this.#host.alone.active || circuit.open !== undefined) return;
     const taken = this.#take();
     if (taken.runs.length === 0) return;
-    for (const run of taken.heads) this.#host.started(run);
+    for (const run of taken.heads) this.#host.load.occupy(run);
     void this.#run(taken, plan.batch);
   }
 
@@ -165,14 +161,14 @@ export class Batches {
     if (lane.first !== run) return;
     lane.shift();
     lane.reloads = 0;
-    this.#host.done(run);
+    this.#host.load.drop(run);
   }
 
   #release({ heads }: Batch): void {
     const { lanes } = this.#host;
     this.#under = undefined;
     for (const head of heads) {
-      this.#host.ended(head);
+      this.#host.load.release(head);
       if (head.lane.stale) void lanes.refresh(head.lane);
       else lanes.advance(head.lane);
     }

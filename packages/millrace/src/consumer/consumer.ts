@@ -8,7 +8,7 @@ import type { PartitionFeed } from "./feed.js";
 import { Fetcher } from "./fetcher.js";
 import { Leasing } from "./leasing.js";
 import type { ConsumerHost, ConsumerPlan } from "./plan.js";
-import { Recovery, suspectsOf } from "./recovery.js";
+import { Recovery } from "./recovery.js";
 import { register } from "./registration.js";
 import type { Run } from "./run.js";
 import { Runs } from "./runs.js";
@@ -35,7 +35,7 @@ export class Consumer {
   readonly #amendments = new Amendments();
   readonly #circuit: Circuit;
   readonly #watchdog: Watchdog;
-  #recovery: Recovery | undefined;
+  readonly #recovery: Recovery;
   #started = false;
   #paused: Pause | undefined;
   #woken = false;
@@ -75,7 +75,7 @@ export class Consumer {
       clock,
       logger,
       partitions: () => this.#fetcher.partitions,
-      longest: () => this.#runs.watch.longest,
+      longest: () => this.#runs.load.watch.longest,
       // An open circuit says for itself why nothing is done.
       busy: () => !this.#runs.resting && this.circuit === undefined,
     });
@@ -83,18 +83,26 @@ export class Consumer {
     const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
     const amended = () => this.#amendments.load(engine.store, plan.name);
-    const parts = {
+    const { lanes, alone } = this.#runs;
+    const turned = () => this.#turned();
+    const parts = { plan, engine, clock, logger, lanes, alone, turned, stop };
+    this.#recovery = new Recovery({
+      ...parts,
+      partitions: () => this.#fetcher.partitions,
+      homeAmong: (positions, home) => this.#fetcher.homeAmong(positions, home),
+    });
+    this.#leasing = new Leasing({
       consumer: plan.name,
       store: engine.store,
       clock,
       logger,
       fetcher: this.#fetcher,
       runs: this.#runs,
+      recovery: this.#recovery,
       wake,
       stop,
       amended,
-    };
-    this.#leasing = new Leasing(parts);
+    });
   }
 
   get name(): string {
@@ -105,20 +113,20 @@ export class Consumer {
     return this.#fetcher.held.length;
   }
   get inFlight(): number {
-    return this.#runs.inFlight;
+    return this.#runs.load.inFlight;
   }
   /** Handlers at work in this thread. */
   get underWay(): readonly Run[] {
-    return [...this.#runs.watch].filter((run) => run.subscription.isolate === undefined);
+    return [...this.#runs.load.watch].filter((run) => run.subscription.isolate === undefined);
   }
   get queued(): number {
-    return this.#runs.queued;
+    return this.#runs.load.queued;
   }
   get coalesced(): number {
-    return this.#runs.coalesced;
+    return this.#runs.load.coalesced;
   }
   get eventsBytes(): number {
-    return this.#runs.memory.used;
+    return this.#runs.load.memory.used;
   }
 
   /** Set while it pauses, because what it depends on seems to be down. */
@@ -138,45 +146,18 @@ export class Consumer {
     const positions = await engine.store.acquire(registration);
     const heard = registration.topics.filter(({ types }) => types.length > 0);
     this.#fetcher.open(heard.map(({ topic, start }) => ({ topic, partitions: start.length })));
-    for (const position of positions) this.#fetcher.take(position);
-    await this.#amendments.load(engine.store, this.name);
-    await this.#recover();
+    await this.#leasing.open(positions);
     this.#paused = await engine.store.readPause(this.name);
-    await this.#runs.open();
     this.#opened = true;
   }
 
-  async #recover(): Promise<void> {
-    const { engine, logger } = this.#host;
-    const { alone, lanes } = this.#runs;
-    const { partitions } = this.#fetcher;
-    const homeOf = (home: number) => this.#fetcher.homeAt(home % this.#fetcher.homes);
-    const suspects = await suspectsOf({ plan: this.#plan, host: this.#host, homeOf, partitions });
-    if (suspects === undefined) return;
-    const calmed = () => {
-      alone.active = false;
-      this.#circuit.watches = true;
-      this.onCalm();
-      this.#wake();
-    };
-    const recovery = new Recovery(
-      {
-        consumer: this.name,
-        store: engine.store,
-        logger,
-        lanes,
-        partitions,
-        announced: () => alone.announced,
-        calmed,
-        stop: (error) => this.stop(error),
-      },
-      suspects,
-    );
-    alone.active = recovery.alone;
-    this.#circuit.watches = !recovery.alone;
-    alone.onSlow = () => recovery.calm();
-    alone.defers = (lane) => recovery.defers(lane);
-    this.#recovery = recovery;
+  /** Events run one at a time from now on, or side by side again. */
+  #turned(): void {
+    const { active } = this.#runs.alone;
+    this.#circuit.watches = !active;
+    if (active) return;
+    this.onCalm();
+    this.#wake();
   }
 
   /** Its events run one at a time, so that it shows which of them kills the process: nothing else should run meanwhile. */
@@ -198,7 +179,7 @@ export class Consumer {
 
   /** Nothing is dispatched, running, waiting for a retry or left to fetch; or it is paused, and nothing runs. */
   get resting(): boolean {
-    if (this.#paused !== undefined && this.#runs.inFlight === 0 && !this.#runs.resting) return true;
+    if (this.#paused !== undefined && this.#runs.load.inFlight === 0 && !this.#runs.resting) return true;
     return this.state === "stopped" || this.#idle;
   }
   /** Why it stopped, if it left work undone. One that never came to its events may have missed any number of them. */
@@ -256,7 +237,7 @@ export class Consumer {
     this.state = "stopped";
     this.#runs.lanes.clear();
     this.#fetcher.clear();
-    this.#runs.memory.close();
+    this.#runs.load.memory.close();
     this.#host.logger.error(
       { consumer: this.name, code: this.failure.code, err: error },
       `${this.name} stopped: ${this.failure.message}`,
@@ -282,10 +263,10 @@ export class Consumer {
   #pump(): void {
     if (this.state !== "running") return;
     if (this.#paused === undefined) this.#runs.startReady();
-    if (this.#runs.hungry) this.#fetcher.next(this.#runs.memory.room());
+    if (this.#runs.hungry) this.#fetcher.next(this.#runs.load.memory.room());
     if (!this.#fetcher.atEnd) this.#runs.relieve(() => this.#fetcher.full);
     if (this.#paused === undefined) this.#runs.startReady();
-    if (this.#paused === undefined && this.#recovery?.look() === true) this.#recovery = undefined;
+    if (this.#paused === undefined) this.#recovery.look();
     if (this.resting) {
       this.progressAt = this.#host.clock.now();
       this.onResting();

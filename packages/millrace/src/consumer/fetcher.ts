@@ -88,6 +88,13 @@ export class Fetcher {
     return this.#home?.partitions[home]?.position;
   }
 
+  /** The one of these positions under whose epoch the lanes of a home run. */
+  homeAmong(positions: readonly Position[], home: number): Position | undefined {
+    const of = this.#home;
+    if (of === undefined) return undefined;
+    return positions.find(({ topic, partition }) => topic === of.topic && partition === home % of.partitions.length);
+  }
+
   get partitions(): readonly PartitionFeed[] {
     return this.#feeds.flatMap((feed) => feed.partitions.filter((partition) => partition !== undefined));
   }

@@ -4,6 +4,7 @@ import type { Store } from "../store/store.js";
 import type { Position } from "../store/unit.js";
 import type { PartitionFeed } from "./feed.js";
 import type { Fetcher } from "./fetcher.js";
+import type { Recovery } from "./recovery.js";
 import type { Runs } from "./runs.js";
 
 /** How long handlers may go on in a partition that others wait for. Shorter than a lease. */
@@ -17,6 +18,7 @@ export interface LeasingHost {
   readonly logger: Logger;
   readonly fetcher: Fetcher;
   readonly runs: Runs;
+  readonly recovery: Recovery;
   wake(): void;
   /** What operators have changed is to be looked at again. */
   amended(): Promise<void>;
@@ -36,6 +38,16 @@ export class Leasing {
 
   constructor(host: LeasingHost) {
     this.#host = host;
+  }
+
+  /** The leases with which this process begins. Nothing runs before `Consumer.start`. */
+  async open(positions: readonly Position[]): Promise<void> {
+    const { fetcher, recovery, runs } = this.#host;
+    await this.#host.amended();
+    const suspects = await recovery.suspects(positions);
+    for (const position of positions) fetcher.take(position);
+    if (suspects !== undefined) recovery.begin(suspects);
+    await runs.open();
   }
 
   /** Looks which leases this process has now. Asked again while it looks, it looks once more. */
@@ -88,8 +100,8 @@ export class Leasing {
     const ids = new Set(lost.map(({ id }) => id));
     for (const position of lost) fetcher.drop(position);
     for (const lane of [...runs.lanes]) {
-      if (lane.running !== undefined && ids.has(positionOf(lane.running))) runs.leave(lane.running);
-      else runs.dropLeft(lane);
+      if (lane.running !== undefined && ids.has(positionOf(lane.running))) runs.leaving.leave(lane.running);
+      else runs.leaving.drop(lane);
     }
   }
 
@@ -100,7 +112,7 @@ export class Leasing {
       const feed = fetcher.drop(position);
       if (feed !== undefined) this.#leaving.add(feed);
     }
-    for (const lane of [...runs.lanes]) runs.dropLeft(lane);
+    for (const lane of [...runs.lanes]) runs.leaving.drop(lane);
     if (this.#busy || this.#entriesRun(ids)) {
       await new Promise<void>((resolve) => {
         const cancel = clock.after(handOverMs, resolve);
@@ -111,7 +123,7 @@ export class Leasing {
         };
       });
       for (const lane of [...runs.lanes])
-        if (lane.running !== undefined && ids.has(positionOf(lane.running))) runs.leave(lane.running);
+        if (lane.running !== undefined && ids.has(positionOf(lane.running))) runs.leaving.leave(lane.running);
     }
     this.#leaving.clear();
     this.#emptied = () => {};

@@ -1,10 +1,14 @@
 import { expect, it } from "vitest";
+import type { OpenEngine } from "../engine/engine.js";
 import { silentLogger } from "../runtime/logger.js";
-import type { LaneHead, Store } from "../store/store.js";
+import type { LaneHead } from "../store/store.js";
 import type { Position } from "../store/unit.js";
+import { virtualClock } from "../testing/virtual-clock.js";
+import type { Alone } from "./alone.js";
 import { PartitionFeed } from "./feed.js";
 import { Lane } from "./lane.js";
 import type { Lanes } from "./lanes.js";
+import type { ConsumerPlan } from "./plan.js";
 import { Recovery } from "./recovery.js";
 
 const position = { id: 1, consumer: "c", topic: "t", partition: 0, epoch: 1, crashes: 2, frontier: 0, finished: [] };
@@ -15,29 +19,37 @@ function recovering() {
   const partition = new PartitionFeed(position as unknown as Position, () => undefined);
   const lane = new Lane("key:a");
   lane.head = head;
-  const lanes = { find: () => lane } as unknown as Lanes;
-  const store = { recovered: () => {} } as unknown as Store;
+  const clock = virtualClock();
+  const alone = { active: false, announced: 0 } as unknown as Alone;
   const said: string[] = [];
-  const recovery = new Recovery(
-    {
-      ...{ consumer: "c", store, logger: silentLogger, lanes, partitions: [partition], announced: () => 0 },
-      calmed: () => said.push("calmed"),
-      stop: (error) => said.push(String(error)),
-    },
-    { ends: new Map([[partition, 5]]), heads: new Map([["key:a", 1]]), charged: new Set(), now: 10 },
-  );
-  return { recovery, partition, lane, said };
+  const recovery = new Recovery({
+    plan: { name: "c" } as ConsumerPlan,
+    engine: { store: { recovered: () => said.push("recovered") } } as unknown as OpenEngine,
+    clock,
+    logger: silentLogger,
+    lanes: { find: () => lane } as unknown as Lanes,
+    alone,
+    partitions: () => [partition],
+    homeAmong: () => undefined,
+    turned: () => said.push(alone.active ? "alone" : "calm"),
+    stop: (error) => said.push(String(error)),
+  });
+  recovery.begin({ ends: new Map([[1, 5]]), heads: new Map([["key:a", 1]]), charged: [], now: 10 });
+  return { recovery, partition, lane, alone, clock, said };
 }
 
 it("a recovery waits for the events that may have been under way", () => {
   const { recovery, said } = recovering();
-  expect([recovery.look(), recovery.alone, said]).toEqual([false, true, []]);
+  recovery.look();
+  expect(said).toEqual(["alone"]);
 });
 
 it("a recovery does not wait for what was handed over to another process", () => {
   const { recovery, partition, lane, said } = recovering();
   partition.left = true;
-  expect(recovery.look()).toBe(false);
+  recovery.look();
+  expect(said).toEqual(["alone"]);
   lane.away = true;
-  expect([recovery.look(), recovery.alone, said]).toEqual([true, false, ["calmed"]]);
+  recovery.look();
+  expect(said).toEqual(["alone", "calm", "recovered"]);
 });

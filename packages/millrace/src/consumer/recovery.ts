@@ -1,10 +1,11 @@
+import type { OpenEngine } from "../engine/engine.js";
+import type { Clock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/logger.js";
-import type { Store } from "../store/store.js";
 import type { Position } from "../store/unit.js";
-import { aloneMax, chargeCrashes } from "./alone.js";
+import { type Alone, aloneMax, chargeCrashes } from "./alone.js";
 import type { PartitionFeed } from "./feed.js";
 import type { Lanes } from "./lanes.js";
-import type { ConsumerHost, ConsumerPlan } from "./plan.js";
+import type { ConsumerPlan } from "./plan.js";
 
 /** More is never dispatched past the oldest unfinished event of a partition. */
 const windowMax = 10_000;
@@ -13,26 +14,29 @@ const crashesMin = 2;
 
 /** What a recovery needs of its consumer. */
 export interface RecoveryHost {
-  readonly consumer: string;
-  readonly store: Store;
+  readonly plan: ConsumerPlan;
+  readonly engine: OpenEngine;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly lanes: Lanes;
-  readonly partitions: readonly PartitionFeed[];
-  /** How many runs have been alone so far. */
-  announced(): number;
-  /** The events behind may run side by side again. */
-  calmed(): void;
+  readonly alone: Alone;
+  /** The partitions that are read, one for each position that was begun. */
+  readonly partitions: () => readonly PartitionFeed[];
+  /** The one of these positions under whose epoch the lanes of a home run. */
+  homeAmong(positions: readonly Position[], home: number): Position | undefined;
+  /** Events run one at a time from now on, or side by side again. */
+  turned(): void;
   stop(error: unknown): void;
 }
 
 /** What may have been under way when the process died. */
 export interface Suspects {
-  /** Crashed partitions, and where their topic ended at the start. */
-  readonly ends: ReadonlyMap<PartitionFeed, number>;
+  /** Crashed partitions by their position, and where their topic ended at the start. */
+  readonly ends: ReadonlyMap<number, number>;
   /** The heads of lanes that were due then: entry by lane. */
-  readonly heads: Map<string, number>;
+  readonly heads: ReadonlyMap<string, number>;
   /** Lanes whose head a process has died of before: they come last, so that a kill in quick succession meets others. */
-  readonly charged: ReadonlySet<string>;
+  readonly charged: readonly string[];
   readonly now: number;
 }
 
@@ -41,63 +45,108 @@ export interface Suspects {
  * counts. From the second on they run one at a time, so that it shows which of them kills.
  */
 export class Recovery {
-  /** Events run one at a time. */
-  alone: boolean;
   readonly #host: RecoveryHost;
-  readonly #suspects: Suspects;
-  readonly #positions: readonly Position[];
+  readonly #ends = new Map<PartitionFeed, number>();
+  readonly #heads = new Map<string, number>();
+  readonly #charged = new Set<string>();
+  #now = 0;
 
-  constructor(host: RecoveryHost, suspects: Suspects) {
+  constructor(host: RecoveryHost) {
     this.#host = host;
-    this.#suspects = suspects;
-    this.#positions = [...suspects.ends.keys()].map((partition) => partition.position);
-    const crashes = Math.max(...this.#positions.map((position) => position.crashes));
-    this.alone = crashes >= crashesMin;
-    if (this.alone)
-      host.logger.warn(
-        { consumer: host.consumer, crashes },
-        `${host.consumer}: the process died ${crashes} times with its events under way; they run one at a time now, before anything else`,
-      );
+    host.alone.onSlow = () => this.calm();
+    host.alone.defers = (lane) => this.#defers(lane);
   }
 
-  /** Looks whether the suspects are done. True when the recovery is over. */
-  look(): boolean {
+  /**
+   * Before anything of these positions runs: charges the events that were running alone when the process died, and finds
+   * those that may have been under way. Undefined when the last process ended in order, or with nothing to do.
+   */
+  async suspects(positions: readonly Position[]): Promise<Suspects | undefined> {
+    const { plan, engine, clock, logger } = this.#host;
+    const { store, log } = engine;
+    const homeOf = (home: number) => this.#host.homeAmong(positions, home);
+    const subscription = (type: string) => plan.subscriptions.find((one) => one.contract.type === type);
+    const heads = await store.readLaneHeads(plan.name);
+    await chargeCrashes({ consumer: plan.name, store, clock, logger, homeOf, subscription }, heads);
+    const crashed = positions.filter(({ crashes }) => crashes > 0);
+    if (crashed.length === 0) return undefined;
+    const ends = new Map<number, number>();
+    for (const { id, topic, partition } of crashed) ends.set(id, (await log.ends(topic))[partition] ?? 0);
+    const now = clock.now();
+    const due = new Map<string, number>();
+    const charged: string[] = [];
+    for (const head of await store.readLaneHeads(plan.name)) {
+      if (head.state === "dead" || head.due > now) continue;
+      const entry = await store.readEntry(head.entry);
+      if (entry === undefined || homeOf(entry.home) === undefined) continue;
+      due.set(head.lane, head.entry);
+      if ((entry.failure?.crashes ?? 0) > 0) charged.push(head.lane);
+    }
+    return { ends, heads: due, charged, now };
+  }
+
+  /** From now on their crash counts until they are done. The partitions that they are in are read already. */
+  begin({ ends, heads, charged, now }: Suspects): void {
+    const { plan, logger, alone } = this.#host;
+    let crashes = 0;
+    for (const feed of this.#host.partitions()) {
+      const end = ends.get(feed.position.id);
+      if (end === undefined) continue;
+      this.#ends.set(feed, end);
+      crashes = Math.max(crashes, feed.position.crashes);
+    }
+    for (const [lane, entry] of heads) this.#heads.set(lane, entry);
+    for (const lane of charged) this.#charged.add(lane);
+    this.#now = now;
+    if (crashes < crashesMin) return;
+    logger.warn(
+      { consumer: plan.name, crashes },
+      `${plan.name}: the process died ${crashes} times with its events under way; they run one at a time now, before anything else`,
+    );
+    alone.active = true;
+    this.#host.turned();
+  }
+
+  /** Looks whether the suspects are done. */
+  look(): void {
+    if (this.#ends.size === 0) return;
+    const { alone } = this.#host;
     const done = this.#entriesDone() && this.#recordsDone();
-    if (this.alone && (done || this.#host.announced() >= aloneMax)) this.calm();
+    if (alone.active && (done || alone.announced >= aloneMax)) this.calm();
     if (done) this.#forget();
-    return done;
   }
 
   /** Ends the running one at a time. */
   calm(): void {
-    if (!this.alone) return;
-    this.alone = false;
-    this.#host.calmed();
+    const { alone } = this.#host;
+    if (!alone.active) return;
+    alone.active = false;
+    this.#host.turned();
   }
 
   /** True while the lane is to wait, as its head was charged before and other suspects have not run yet. */
-  defers(lane: string): boolean {
-    if (!this.alone || !this.#suspects.charged.has(lane) || this.#host.announced() >= aloneMax / 2) return false;
-    return !this.#entriesDone((key) => !this.#suspects.charged.has(key)) || !this.#recordsDone();
+  #defers(lane: string): boolean {
+    const { alone } = this.#host;
+    if (!alone.active || !this.#charged.has(lane) || alone.announced >= aloneMax / 2) return false;
+    return !this.#entriesDone((key) => !this.#charged.has(key)) || !this.#recordsDone();
   }
 
   #entriesDone(which: (lane: string) => boolean = () => true): boolean {
-    const { heads, now } = this.#suspects;
-    for (const [key, entry] of heads) {
+    for (const [key, entry] of this.#heads) {
       if (!which(key)) continue;
       const { head, running, away } = this.#host.lanes.find(key) ?? {};
       if (
         running !== undefined ||
-        (away === false && head?.entry === entry && head.state !== "dead" && head.due <= now)
+        (away === false && head?.entry === entry && head.state !== "dead" && head.due <= this.#now)
       )
         return false;
-      heads.delete(key);
+      this.#heads.delete(key);
     }
     return true;
   }
 
   #recordsDone(): boolean {
-    for (const [partition, end] of this.#suspects.ends) {
+    for (const [partition, end] of this.#ends) {
       // Handed over: what is left of it runs in another process, and counts there.
       if (partition.left) continue;
       for (const { claim, sequence } of partition.outstanding) {
@@ -110,45 +159,15 @@ export class Recovery {
   }
 
   #forget(): void {
-    const { store, stop } = this.#host;
+    const { engine, stop } = this.#host;
+    const positions = [...this.#ends.keys()].map(({ position }) => position);
+    this.#ends.clear();
+    this.#charged.clear();
     try {
-      const answer = store.recovered(this.#positions);
+      const answer = engine.store.recovered(positions);
       if (answer instanceof Promise) answer.catch(stop);
     } catch (error) {
       stop(error);
     }
   }
-}
-
-/** What looking for suspects needs. */
-export interface SuspectsHost {
-  readonly plan: ConsumerPlan;
-  readonly host: ConsumerHost;
-  /** The position under whose epoch the lanes of a home run, if this process has it. */
-  homeOf(home: number): Position | undefined;
-  readonly partitions: readonly PartitionFeed[];
-}
-
-/**
- * At the start, before anything runs: charges the event that was running alone when the process died, and finds those
- * that may have been under way. Undefined when the last process ended in order, or with nothing to do.
- */
-export async function suspectsOf({ plan, host, homeOf, partitions }: SuspectsHost): Promise<Suspects | undefined> {
-  const { engine, clock, logger } = host;
-  const { store } = engine;
-  const heads = await store.readLaneHeads(plan.name);
-  const subscription = (type: string) => plan.subscriptions.find((one) => one.contract.type === type);
-  await chargeCrashes({ consumer: plan.name, store, clock, logger, homeOf, subscription }, heads);
-  const crashed = partitions.filter(({ position }) => position.crashes > 0);
-  if (crashed.length === 0) return undefined;
-  const ends = new Map<PartitionFeed, number>();
-  for (const partition of crashed) {
-    const { topic, partition: index } = partition.position;
-    ends.set(partition, (await engine.log.ends(topic))[index] ?? 0);
-  }
-  const now = clock.now();
-  const due = (await store.readLaneHeads(plan.name)).filter((head) => head.state !== "dead" && head.due <= now);
-  const charged = new Set<string>();
-  for (const { lane, entry } of due) if (((await store.readEntry(entry))?.failure?.crashes ?? 0) > 0) charged.add(lane);
-  return { ends, heads: new Map(due.map(({ lane, entry }) => [lane, entry])), charged, now };
 }
