@@ -32,6 +32,7 @@ import type {
   SendOptions,
   StartOptions,
 } from "./app.js";
+import { Care } from "./care.js";
 import { chosenServices } from "./chosen.js";
 import { Isolation } from "./isolation.js";
 import { JobRunner } from "./job-runner.js";
@@ -44,7 +45,6 @@ import { readProjection } from "./read-projection.js";
 import { Rest } from "./rest.js";
 import { runningOf, toldOf } from "./running.js";
 import { schedulesOf } from "./schedules.js";
-import { startConsumers } from "./start-consumers.js";
 
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
 export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
@@ -122,7 +122,7 @@ class RunningApp implements App {
       await this.#open(parts);
       if (this.#options.signals !== false)
         for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, this.#onSignal);
-      startConsumers(parts.consumers);
+      new Care(parts.consumers).start();
       parts.loop?.start(parts.consumers);
       await parts.timers.arm();
       parts.jobs.wake();

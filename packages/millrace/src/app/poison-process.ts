@@ -1,5 +1,6 @@
-// A program that poison.test.ts starts again and again: `node poison-process.js FOLDER EVENTS abort|kill|innocent`. It publishes
-// its events at the first start, and writes a line for each that is handled. One event of the many kills the process.
+// A program that poison.test.ts starts again and again: `node poison-process.js FOLDER EVENTS abort|kill|innocent [stay]`. It
+// publishes its events at the first start, and writes a line for each that is handled. One event of the many kills the
+// process. With `stay` it goes on beside others, until its standard input ends.
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { event } from "../contract/event.js";
@@ -10,7 +11,7 @@ import { say } from "../runtime/say.js";
 import { service } from "../service/declare.js";
 import { createApp } from "./create.js";
 
-const [folder = ".", count = "0", mode] = process.argv.slice(2);
+const [folder = ".", count = "0", mode, stay] = process.argv.slice(2);
 const events = Number(count);
 const keys = 20;
 const poison = 57;
@@ -43,5 +44,6 @@ const app = createApp({ services: [working, beside], engine: embedded(folder), l
 await app.start();
 const missing = Array.from({ length: events }, (_, n) => jobs.given({ key: `k-${n % keys}`, n }));
 for (const [n, message] of missing.entries()) await app.publish(message, { id: `job-${n}` });
+if (stay === "stay") for await (const _ of process.stdin);
 await app.settled();
 await app.stop();

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -82,6 +82,71 @@ it.each(["abort", "kill"])(
   },
   60_000,
 );
+
+/** Processes side by side on the folder; each that dies is started again. */
+class Supervised {
+  deaths = 0;
+  #stopping = false;
+  readonly #children = new Map<number, ChildProcess>();
+  readonly #ends: Promise<void>[];
+
+  constructor(count: number) {
+    this.#ends = Array.from({ length: count }, (_, index) => this.#keep(index));
+  }
+
+  async #keep(index: number): Promise<void> {
+    while (!this.#stopping) {
+      const args = [program, folder, String(events), "abort", "stay"];
+      const child = spawn(process.execPath, args, { stdio: ["pipe", "ignore", "ignore"] });
+      this.#children.set(index, child);
+      const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
+      if (signal === null) {
+        expect(code).toBe(0);
+        return;
+      }
+      this.deaths += 1;
+      expect(this.deaths).toBeLessThanOrEqual(livesMax);
+    }
+  }
+
+  /** Resolves when the file is as `done` says. */
+  async until(done: () => boolean): Promise<void> {
+    const ended = Promise.all(this.#ends).then(() => true);
+    while (!done()) if (await Promise.race([ended, new Promise((resolve) => setImmediate(resolve, false))])) break;
+    expect(done()).toBe(true);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const child of this.#children.values()) child.stdin?.end();
+    await Promise.all(this.#ends);
+  }
+}
+
+it("an event that kills one process after another is found by those that are alive, and nothing innocent is charged", async () => {
+  expect(await life("innocent", 1)).toBe(false);
+  const held = (n: number) => n % keys === poison % keys && n >= poison;
+  const innocent = Array.from({ length: events }, (_, n) => n).filter((n) => !held(n)).length;
+  const processes = new Supervised(3);
+  const count = (sql: string) => Number(rows(sql)[0]?.n);
+  await processes.until(
+    () =>
+      count("SELECT count(*) AS n FROM mr_lane_entries WHERE state = 'dead'") > 0 &&
+      count("SELECT count(*) AS n FROM done") === innocent &&
+      count("SELECT count(*) AS n FROM beside") === events,
+  );
+  await processes.stop();
+  // Two with everything under way, and three alone; a few more when a process joins or ends in between.
+  expect(processes.deaths).toBeLessThanOrEqual(8);
+  console.log(`poison: a dead letter after ${processes.deaths} deaths of three processes`);
+  const [head, ...behind] = rows("SELECT consumer, state, failure, record FROM mr_lane_entries ORDER BY entry");
+  expect(head).toMatchObject({ consumer: "working", state: "dead" });
+  expect(JSON.parse(String(head?.failure))).toMatchObject({ code: "PROCESS_DIED", crashes: 3 });
+  expect(String(head?.record)).toContain(`"n":${poison}`);
+  expect(behind.map(({ state }) => state)).toEqual(new Array(7).fill("following"));
+  handledOnce("done", held);
+  handledOnce("beside", () => false);
+}, 60_000);
 
 it("ten kills of an innocent process make no dead letter", async () => {
   const seed = Number(process.env.CRASH_SEED ?? Math.floor(performance.timeOrigin));

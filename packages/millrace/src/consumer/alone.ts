@@ -4,7 +4,16 @@ import type { Cancel, Clock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/logger.js";
 import { signal } from "../runtime/signals.js";
 import type { LaneHead, Store } from "../store/store.js";
-import type { Effects, EntryChange, EntryFailure, LaneEntry, NewEntry, Position, Unit } from "../store/unit.js";
+import type {
+  Effects,
+  EntryChange,
+  EntryFailure,
+  LaneEntry,
+  NewEntry,
+  Outcome,
+  Position,
+  Unit,
+} from "../store/unit.js";
 import { commandFailed } from "./command-result.js";
 import type { Committer } from "./committer.js";
 import type { Subscription } from "./plan.js";
@@ -18,7 +27,7 @@ const diedMax = 3;
  */
 export const aloneMax = 1_280;
 /** A handler that has not killed the process by then is not held against the others any longer. */
-const aloneMs = 30_000;
+export const aloneMs = 30_000;
 
 const parkedSignal = signal("parked");
 
@@ -44,10 +53,12 @@ export interface AloneHost {
 export class Alone {
   /** Events run alone. */
   active = false;
-  /** How many have been announced. */
+  /** How many have been announced, since events began to run alone. */
   announced = 0;
   /** Whether a lane lets others go before it. */
   defers: (lane: string) => boolean = () => false;
+  /** Told that an entry under suspicion is to run; false when it may run beside others. */
+  suspect: (lane: string, entry: number) => boolean = () => false;
   /** Told that a handler takes so long that the others must go on beside it. */
   onSlow: () => void = () => {};
   #closed = false;
@@ -88,6 +99,17 @@ export class Alone {
     this.#host.commit(run, run.parked ? { change } : { entry: this.#host.entryOf(run, change) });
   }
 
+  /** It is handed over while it runs: whoever takes it runs it alone, and this run is not held against it. */
+  async withdraw(run: Run): Promise<void> {
+    if (!this.#ended.has(run) || run.claim.type !== "lane-entry") return;
+    this.ended(run);
+    const { claim, record, attempt } = run;
+    const failure = died(record, run.died, this.#host);
+    const change: EntryChange = { state: "parked", holds: true, attempt: attempt - 1, due: failure.at, failure };
+    const unit: Unit = { claim, reads: [], effects: { change }, lane: undefined };
+    await new Promise<Outcome>((settled) => this.#host.committer.add({ unit, patient: true, settled }));
+  }
+
   /** Its handler has ended, whatever came of it. */
   ended(run: Run): void {
     if (this.#ended.size === 0) return;
@@ -104,8 +126,9 @@ export class Alone {
 
   /** Another process runs the entries of its lane: it is to run this one, and to be charged should it die of it. */
   #giveAway(run: Run): void {
-    const due = this.#host.clock.now();
-    const change: EntryChange = { state: "parked", holds: true, attempt: run.attempt - 1, due, failure: undefined };
+    const failure = died(run.record, run.died, this.#host);
+    const due = failure.at;
+    const change: EntryChange = { state: "parked", holds: true, attempt: run.attempt - 1, due, failure };
     this.#host.commit(run, { entry: this.#host.entryOf(run, change) });
   }
 
@@ -144,12 +167,18 @@ interface DiedIn {
 }
 
 function died(record: LogRecord, crashes: number, { consumer, clock }: DiedIn): EntryFailure {
-  const failure = new Failure(
-    "PROCESS_DIED",
-    `${consumer}: the process died while it handled this ${record.type}, and nothing else (${crashes} of ${diedMax} times); the handler exits, aborts, crashes native code or exhausts the memory`,
-  );
+  const what =
+    crashes === 0
+      ? `processes died with this ${record.type} under way, among others; it runs alone now, to see whether it was the cause`
+      : `the process died while it handled this ${record.type}, and nothing else (${crashes} of ${diedMax} times); the handler exits, aborts, crashes native code or exhausts the memory`;
+  const failure = new Failure("PROCESS_DIED", `${consumer}: ${what}`);
   const fingerprint = fingerprintOf(failure);
   return { code: failure.code, message: failure.message, fingerprint, at: clock.now(), crashes };
+}
+
+/** Whether processes have died with this entry under way. One that an operator redrives begins anew. */
+export function isSuspect({ attempt, failure }: LaneEntry): boolean {
+  return failure?.crashes !== undefined && (attempt > 0 || failure.crashes === 0);
 }
 
 /** What charging needs. */

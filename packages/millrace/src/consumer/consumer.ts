@@ -25,8 +25,8 @@ export class Consumer {
   progressAt: number;
   /** Told when there is nothing left to do. */
   onResting: () => void = () => {};
-  /** Told when its events need not run one at a time any more. */
-  onCalm: () => void = () => {};
+  /** Told when its events are to run one at a time, or need not any more; while it is held, also when nothing of it runs. */
+  onTurned: () => void = () => {};
   readonly #plan: ConsumerPlan;
   readonly #host: ConsumerHost;
   readonly #fetcher: Fetcher;
@@ -38,6 +38,7 @@ export class Consumer {
   readonly #recovery: Recovery;
   #started = false;
   #paused: Pause | undefined;
+  #held = false;
   #woken = false;
   #opened = false;
 
@@ -63,6 +64,9 @@ export class Consumer {
       wake,
       stop,
       progressed,
+      emptied: () => {
+        if (this.#held) this.onTurned();
+      },
       homeAt,
       leaseLost,
       heard: (record, effects) => this.#amendments.heard(record, effects),
@@ -146,7 +150,7 @@ export class Consumer {
     const positions = await engine.store.acquire(registration);
     const heard = registration.topics.filter(({ types }) => types.length > 0);
     this.#fetcher.open(heard.map(({ topic, start }) => ({ topic, partitions: start.length })));
-    await this.#leasing.open(positions);
+    await this.#leasing.take(positions);
     this.#paused = await engine.store.readPause(this.name);
     this.#opened = true;
   }
@@ -155,14 +159,20 @@ export class Consumer {
   #turned(): void {
     const { active } = this.#runs.alone;
     this.#circuit.watches = !active;
-    if (active) return;
-    this.onCalm();
+    this.onTurned();
     this.#wake();
   }
 
   /** Its events run one at a time, so that it shows which of them kills the process: nothing else should run meanwhile. */
   get careful(): boolean {
-    return this.state === "running" && this.#runs.alone.active;
+    return this.state === "running" && this.#runs.alone.active && this.#paused === undefined;
+  }
+
+  /** Starts no handlers while it is held: another consumer's events run alone in this process. */
+  hold(held: boolean): void {
+    if (this.#held === held) return;
+    this.#held = held;
+    if (!held) this.#wake();
   }
 
   /** Nothing runs before; also what is appended meanwhile waits. */
@@ -210,7 +220,10 @@ export class Consumer {
     try {
       if (amended === true) await this.#amendments.load(this.#host.engine.store, this.name);
       await this.#runs.lanesChanged(lanes ?? []);
-      if (pauses === true) this.#paused = await this.#host.engine.store.readPause(this.name);
+      if (pauses === true) {
+        this.#paused = await this.#host.engine.store.readPause(this.name);
+        this.onTurned();
+      }
       if (leases === true) await this.#leasing.look();
       this.#wake();
     } catch (error) {
@@ -223,7 +236,8 @@ export class Consumer {
     if (this.state === "running") this.state = "draining";
     this.#circuit.close();
     this.#watchdog.close();
-    this.onCalm();
+    this.#recovery.close();
+    this.onTurned();
     await this.#runs.drain(drainMs);
     this.pass();
   }
@@ -242,7 +256,8 @@ export class Consumer {
       { consumer: this.name, code: this.failure.code, err: error },
       `${this.name} stopped: ${this.failure.message}`,
     );
-    this.onCalm();
+    this.#recovery.close();
+    this.onTurned();
     this.onResting();
   }
 
@@ -262,10 +277,11 @@ export class Consumer {
 
   #pump(): void {
     if (this.state !== "running") return;
-    if (this.#paused === undefined) this.#runs.startReady();
+    const goes = this.#paused === undefined && !this.#held;
+    if (goes) this.#runs.startReady();
     if (this.#runs.hungry) this.#fetcher.next(this.#runs.load.memory.room());
     if (!this.#fetcher.atEnd) this.#runs.relieve(() => this.#fetcher.full);
-    if (this.#paused === undefined) this.#runs.startReady();
+    if (goes) this.#runs.startReady();
     if (this.#paused === undefined) this.#recovery.look();
     if (this.resting) {
       this.progressAt = this.#host.clock.now();

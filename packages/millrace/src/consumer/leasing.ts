@@ -40,9 +40,10 @@ export class Leasing {
     this.#host = host;
   }
 
-  /** The leases with which this process begins. Nothing runs before `Consumer.start`. */
-  async open(positions: readonly Position[]): Promise<void> {
+  /** Begins with these leases. What a dead process had of them is looked at before any of it runs. */
+  async take(positions: readonly Position[]): Promise<void> {
     const { fetcher, recovery, runs } = this.#host;
+    // Whoever moved the positions may have muted what comes before.
     await this.#host.amended();
     const suspects = await recovery.suspects(positions);
     for (const position of positions) fetcher.take(position);
@@ -74,17 +75,14 @@ export class Leasing {
   }
 
   async #look(): Promise<void> {
-    const { store, consumer, fetcher, runs, logger, wake } = this.#host;
+    const { store, consumer, fetcher, logger, wake } = this.#host;
     const { held, surplus } = await store.leases(consumer);
     const before = fetcher.held;
     const lost = before.filter((position) => !has(held, position));
     if (lost.length > 0) this.#drop(lost);
     const taken = held.filter((position) => !has(before, position));
-    // Whoever moved the positions may have muted what comes before: known before any of it runs.
-    if (taken.length > 0) await this.#host.amended();
-    for (const position of taken) fetcher.take(position);
     if (taken.length > 0) {
-      await runs.open();
+      await this.take(taken);
       wake();
     }
     if (lost.length + taken.length > 0)
@@ -122,8 +120,11 @@ export class Leasing {
           resolve();
         };
       });
-      for (const lane of [...runs.lanes])
-        if (lane.running !== undefined && ids.has(positionOf(lane.running))) runs.leaving.leave(lane.running);
+      for (const { running } of [...runs.lanes]) {
+        if (running === undefined || !ids.has(positionOf(running))) continue;
+        await runs.alone.withdraw(running);
+        runs.leaving.leave(running);
+      }
     }
     this.#leaving.clear();
     this.#emptied = () => {};

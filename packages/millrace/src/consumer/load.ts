@@ -11,6 +11,8 @@ export interface LoadHost {
   readonly memory: MemoryShare;
   readonly circuit: Circuit;
   readonly slowRuns: SlowRuns | undefined;
+  /** No run has a place any more. */
+  emptied(): void;
   /** A handler that is at work is to be looked at. */
   overdue(run: Run): void;
 }
@@ -27,11 +29,13 @@ export class Load {
   readonly watch: Watch;
   readonly memory: MemoryShare;
   readonly #circuit: Circuit;
+  readonly #emptied: () => void;
 
-  constructor({ clock, memory, circuit, slowRuns, overdue }: LoadHost) {
+  constructor({ clock, memory, circuit, slowRuns, emptied, overdue }: LoadHost) {
     this.memory = memory;
     this.watch = new Watch(clock, overdue, slowRuns);
     this.#circuit = circuit;
+    this.#emptied = emptied;
   }
 
   /** The run takes a place, at the head of its lane. */
@@ -47,6 +51,7 @@ export class Load {
     run.lane.running = undefined;
     this.inFlight -= 1;
     this.#circuit.ended(run);
+    if (this.inFlight === 0) this.#emptied();
   }
 
   /** It has left its lane's queue. */

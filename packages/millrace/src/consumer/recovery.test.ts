@@ -53,3 +53,13 @@ it("a recovery does not wait for what was handed over to another process", () =>
   recovery.look();
   expect(said).toEqual(["alone", "calm", "recovered"]);
 });
+
+it("a recovery that finds no turn for half a minute, as a handler never ends, lets events run side by side", async () => {
+  const { recovery, alone, clock, said } = recovering();
+  await clock.advance(29_000);
+  expect(said).toEqual(["alone"]);
+  await clock.advance(2_000);
+  expect([said, alone.active]).toEqual([["alone", "calm"], false]);
+  recovery.look();
+  expect(said).toEqual(["alone", "calm"]);
+});

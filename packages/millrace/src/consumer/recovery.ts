@@ -1,8 +1,8 @@
 import type { OpenEngine } from "../engine/engine.js";
-import type { Clock } from "../runtime/clock.js";
+import type { Cancel, Clock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/logger.js";
 import type { Position } from "../store/unit.js";
-import { type Alone, aloneMax, chargeCrashes } from "./alone.js";
+import { type Alone, aloneMax, aloneMs, chargeCrashes } from "./alone.js";
 import type { PartitionFeed } from "./feed.js";
 import type { Lanes } from "./lanes.js";
 import type { ConsumerPlan } from "./plan.js";
@@ -29,9 +29,9 @@ export interface RecoveryHost {
   stop(error: unknown): void;
 }
 
-/** What may have been under way when the process died. */
+/** What may have been under way when a process died. */
 export interface Suspects {
-  /** Crashed partitions by their position, and where their topic ended at the start. */
+  /** Crashed partitions by their position, and where their topic ended when they were taken. */
   readonly ends: ReadonlyMap<number, number>;
   /** The heads of lanes that were due then: entry by lane. */
   readonly heads: ReadonlyMap<string, number>;
@@ -41,8 +41,9 @@ export interface Suspects {
 }
 
 /**
- * What a consumer does after its process has died: until the events that may have been under way are done, the crash
- * counts. From the second on they run one at a time, so that it shows which of them kills.
+ * What a consumer does at its start, and when it takes over what a dead process had: until the events that may have been
+ * under way then are done, the crash counts. From the second on they run one at a time, so that it shows which of them
+ * kills.
  */
 export class Recovery {
   readonly #host: RecoveryHost;
@@ -50,16 +51,21 @@ export class Recovery {
   readonly #heads = new Map<string, number>();
   readonly #charged = new Set<string>();
   #now = 0;
+  #open = false;
+  /** Running one at a time was given up: not before the next crash is it begun again. */
+  #excused = false;
+  #giveUp: Cancel | undefined;
 
   constructor(host: RecoveryHost) {
     this.#host = host;
     host.alone.onSlow = () => this.calm();
     host.alone.defers = (lane) => this.#defers(lane);
+    host.alone.suspect = (lane, entry) => this.#suspect(lane, entry);
   }
 
   /**
-   * Before anything of these positions runs: charges the events that were running alone when the process died, and finds
-   * those that may have been under way. Undefined when the last process ended in order, or with nothing to do.
+   * Before anything of these positions runs: charges the events that were running alone when their process died, and
+   * finds those that may have been under way. Undefined when it ended in order, or with nothing to do.
    */
   async suspects(positions: readonly Position[]): Promise<Suspects | undefined> {
     const { plan, engine, clock, logger } = this.#host;
@@ -87,7 +93,7 @@ export class Recovery {
 
   /** From now on their crash counts until they are done. The partitions that they are in are read already. */
   begin({ ends, heads, charged, now }: Suspects): void {
-    const { plan, logger, alone } = this.#host;
+    const { plan, logger } = this.#host;
     let crashes = 0;
     for (const feed of this.#host.partitions()) {
       const end = ends.get(feed.position.id);
@@ -98,21 +104,50 @@ export class Recovery {
     for (const [lane, entry] of heads) this.#heads.set(lane, entry);
     for (const lane of charged) this.#charged.add(lane);
     this.#now = now;
+    this.#open = true;
     if (crashes < crashesMin) return;
     logger.warn(
       { consumer: plan.name, crashes },
-      `${plan.name}: the process died ${crashes} times with its events under way; they run one at a time now, before anything else`,
+      `${plan.name}: a process died ${crashes} times with its events under way; they run one at a time now, before anything else`,
     );
+    this.#excused = false;
+    this.#goAlone();
+  }
+
+  /** An entry that another process gave away while it looked for the culprit, or that was charged before. */
+  #suspect(lane: string, entry: number): boolean {
+    if (this.#excused) return false;
+    this.#heads.set(lane, entry);
+    this.#now = Math.max(this.#now, this.#host.clock.now());
+    this.#open = true;
+    this.#goAlone();
+    return true;
+  }
+
+  #goAlone(): void {
+    const { alone, clock } = this.#host;
+    alone.announced = 0;
+    if (alone.active) return;
     alone.active = true;
+    // Handlers that are at work, here or in other consumers, end first. One that takes for ever must not stop all.
+    this.#giveUp = clock.after(aloneMs, () => {
+      if (alone.announced === 0) this.#excuse();
+    });
     this.#host.turned();
+  }
+
+  #excuse(): void {
+    this.#excused = true;
+    this.calm();
   }
 
   /** Looks whether the suspects are done. */
   look(): void {
-    if (this.#ends.size === 0) return;
+    if (!this.#open) return;
     const { alone } = this.#host;
     const done = this.#entriesDone() && this.#recordsDone();
-    if (alone.active && (done || alone.announced >= aloneMax)) this.calm();
+    if (alone.active && done) this.calm();
+    else if (alone.active && alone.announced >= aloneMax) this.#excuse();
     if (done) this.#forget();
   }
 
@@ -121,7 +156,13 @@ export class Recovery {
     const { alone } = this.#host;
     if (!alone.active) return;
     alone.active = false;
+    this.close();
     this.#host.turned();
+  }
+
+  close(): void {
+    this.#giveUp?.();
+    this.#giveUp = undefined;
   }
 
   /** True while the lane is to wait, as its head was charged before and other suspects have not run yet. */
@@ -163,6 +204,8 @@ export class Recovery {
     const positions = [...this.#ends.keys()].map(({ position }) => position);
     this.#ends.clear();
     this.#charged.clear();
+    this.#open = false;
+    if (positions.length === 0) return;
     try {
       const answer = engine.store.recovered(positions);
       if (answer instanceof Promise) answer.catch(stop);

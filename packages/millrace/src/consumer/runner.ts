@@ -1,7 +1,7 @@
 import type { Failure } from "../failure/failure.js";
 import type { LaneHead } from "../store/store.js";
 import type { Effects, LaneEntry, Position } from "../store/unit.js";
-import type { Alone } from "./alone.js";
+import { type Alone, isSuspect } from "./alone.js";
 import type { Circuit } from "./circuit.js";
 import { commandEffects } from "./command-result.js";
 import { type ContextHost, HandlerContext } from "./context.js";
@@ -85,7 +85,7 @@ export class Runner {
   }
 
   #startEntry(lane: Lane, head: LaneHead): void {
-    const { plan, owner, slots, lanes, context, homeAt, stop } = this.#host;
+    const { plan, owner, slots, lanes, alone, context, homeAt, stop } = this.#host;
     const answer = context.store.readEntry(head.entry);
     const start = (entry: LaneEntry | undefined) => {
       if (entry === undefined || entry.state === "dead") return void lanes.refresh(lane);
@@ -96,6 +96,7 @@ export class Runner {
       }
       const position = homeAt(entry.home);
       if (position === undefined) return void lanes.refresh(lane);
+      if (!alone.active && isSuspect(entry) && alone.suspect(lane.key, entry.entry)) return lanes.enqueue(lane);
       this.#start(lane, Run.ofEntry(owner, lane, slot.subscription, { entry, position }));
     };
     if (answer instanceof Promise) answer.then(start, stop);

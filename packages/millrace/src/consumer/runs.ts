@@ -31,6 +31,8 @@ export interface RunsHost {
   readonly host: ConsumerHost;
   readonly circuit: Circuit;
   wake(): void;
+  /** No run has a place any more. */
+  emptied(): void;
   /** Something was committed. */
   progressed(): void;
   /** How many homes lanes have, and the position of one; undefined when another process has it. */
@@ -72,7 +74,8 @@ export class Runs {
     const stop = (error: unknown) => consumer.stop(error);
     const commit = this.#commit.bind(this);
     const memory = host.memory.share(wake);
-    this.load = new Load({ clock, memory, circuit, slowRuns, overdue: (run) => slow.overdue(run) });
+    const emptied = () => consumer.emptied();
+    this.load = new Load({ clock, memory, circuit, slowRuns, emptied, overdue: (run) => slow.overdue(run) });
     const shared = { consumer: plan.name, store: engine.store, clock, commit, stop };
     const failures = new FailedRuns({
       ...shared,

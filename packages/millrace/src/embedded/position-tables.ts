@@ -103,10 +103,10 @@ export class PositionTables {
     return this.#take(consumer, taking, () => []);
   }
 
-  /** Runs inside a transaction: gives leases back that are still the member's. */
+  /** Runs inside a transaction: gives leases back that are still the member's. Crashes not got over yet go with them. */
   release(positions: readonly Position[], member: string): void {
     const free = this.#database.prepare(
-      "UPDATE mr_positions SET owner = '', crashes = 0 WHERE position = ? AND epoch = ? AND owner = ?",
+      "UPDATE mr_positions SET owner = '' WHERE position = ? AND epoch = ? AND owner = ?",
     );
     for (const { id, epoch } of positions) free.run(id, epoch, member);
   }
