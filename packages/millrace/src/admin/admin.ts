@@ -1,6 +1,7 @@
 import type { AuditRow, EventQuery } from "../store/inspect.js";
 import type { Job, JobChange, JobItem, JobItemQuery } from "../store/jobs.js";
 import type { Seek, SeekStep } from "../store/seek.js";
+import type { FlowMap, MapWindow } from "./map.js";
 import type { Conditions } from "./query.js";
 import type { ConsumerStanding } from "./standing.js";
 import type { DeadGroupView, EntryView, EventView } from "./views.js";
@@ -158,6 +159,8 @@ export interface Admin {
   }): Promise<Origin & { readonly events: readonly EventView[]; readonly cursor: string }>;
   /** By the id of an event or an operation, or by key: then the newest flows of that key. */
   explain(args: { readonly id?: string; readonly key?: string }): Promise<Origin & { readonly flows: readonly Flow[] }>;
+  /** The choreography as the running app declares it, and as its log shows it. */
+  map(args: MapWindow): Promise<Origin & FlowMap>;
   consumers(): Promise<Origin & { readonly consumers: readonly ConsumerStanding[] }>;
   forget(args: ActArgs & { readonly consumer: string; readonly force?: boolean }): Promise<ActReport>;
   /** Has the consumer start no more runs until it is resumed; those under way end. */

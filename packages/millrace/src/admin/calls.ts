@@ -43,6 +43,7 @@ export const calls: Readonly<Record<keyof Admin, Schema>> = {
   event: args({ id: text }, ["id"]),
   tail: args({ query: args(conditions), after: cursor, last: count, waitMs: count }, ["query"]),
   explain: args({ id: text, key: text }),
+  map: args({ since: { type: "number" }, events: count }, ["events"]),
   consumers: args({}),
   forget: args({ ...act, consumer: text, force: { type: "boolean" } }, ["reason", "actor", "consumer"]),
   pause: args({ ...act, consumer: text }, ["reason", "actor", "consumer"]),

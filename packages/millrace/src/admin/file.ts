@@ -9,6 +9,7 @@ export function fileAdmin(file: { readonly inspect: Inspect; readonly dir: strin
   const stopping = new AbortController().signal;
   return {
     ...readsOf({ inspect, dir, now, live: undefined, stopping }),
+    map: refuse,
     forget: refuse,
     pause: refuse,
     resume: refuse,

@@ -14,6 +14,7 @@ import { entryView, eventView, groupView, iso } from "./views.js";
 /** The parts of {@link Admin} that only look. */
 export type Reads = Omit<
   Admin,
+  | "map"
   | "forget"
   | "pause"
   | "resume"

@@ -141,6 +141,9 @@ export interface Running {
   forget(consumer: string): void;
 }
 
+/** Where an app keeps what it was made of, for tools that look at it without starting it. */
+export const declarations: unique symbol = Symbol("millrace declarations");
+
 /** Something that runs with the app: started after the consumers, stopped before them. */
 export interface Extension {
   readonly name: string;

@@ -5,6 +5,7 @@ import type { Admin } from "../admin/admin.js";
 import { remoteAdmin } from "../admin/client.js";
 import { Failure, isFailure } from "../failure/failure.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
+import type { Inspect } from "../store/inspect.js";
 
 /** Which app a command is about, and how long its process may take to answer. */
 export interface Target {
@@ -28,12 +29,17 @@ export async function reading<T>(target: Target, read: (admin: Admin) => Promise
 
 /** Reads the file, also beside a process that writes it. */
 export async function readingFile<T>(target: Target, read: (admin: Admin) => Promise<T>): Promise<T> {
-  const { openReadOnly } = await import("../embedded/read-only.js");
   const { fileAdmin } = await import("../admin/file.js");
   const dir = resolve(target.dir);
-  const { inspect, close } = openReadOnly(dir);
+  return await inspecting(target, (inspect) => read(fileAdmin({ inspect, dir, now: () => Date.now() })));
+}
+
+/** Looks into the file by itself. */
+export async function inspecting<T>(target: Target, look: (inspect: Inspect) => Promise<T>): Promise<T> {
+  const { openReadOnly } = await import("../embedded/read-only.js");
+  const { inspect, close } = openReadOnly(resolve(target.dir));
   try {
-    return await read(fileAdmin({ inspect, dir, now: () => Date.now() }));
+    return await look(inspect);
   } finally {
     close();
   }

@@ -3,11 +3,15 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { App } from "../app/app.js";
+import { type App, declarations } from "../app/app.js";
 import { Failure } from "../failure/failure.js";
+import type { ServiceDeclaration } from "../service/service.js";
 
 /** What a module exports to be started. */
-export type StartableApp = Pick<App, "start" | "stop" | "closed"> & { readonly url?: string | undefined };
+export type StartableApp = Pick<App, "start" | "stop" | "closed"> & {
+  readonly url?: string | undefined;
+  readonly [declarations]?: readonly ServiceDeclaration[];
+};
 
 /**
  * The file that holds the app: as given, or the one that `millrace.app` in package.json names.

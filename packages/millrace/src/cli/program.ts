@@ -271,6 +271,16 @@ function addCare(program: Command, finish: Finish): void {
       const { completionScript } = await import("./completion.js");
       process.stdout.write(`${completionScript(program, shell)}\n`);
     });
+  about(program.command("map [file]"))
+    .description(
+      "who talks to whom: as declared, as the log shows it, and the difference; asks the running app, else the app in the file",
+    )
+    .option("--format <format>", "table, mermaid, dot or json", "table")
+    .option("--since <duration>", "look at what was appended since: 1h, 7d")
+    .option("--events <n>", "look at so many of the newest events", "10000")
+    .option("--drift", "print the difference alone; exit status 10 when there is one")
+    .addHelpText("after", examples("map", "map --format mermaid > map.mmd", "map --drift --since 1d"))
+    .action(async (file, options) => finish(await (await import("./map.js")).map(file, options)));
   about(program.command("check"))
     .description("say in a sentence what is wrong, the first cause first; exit status 10 when a threshold is exceeded")
     .option("--lag <duration>", "how far a consumer may be behind", "30s")

@@ -1,7 +1,7 @@
 import { adminExtension } from "../admin/extension.js";
 import { readStandings } from "../admin/reads.js";
 import type { ConsumerStanding } from "../admin/standing.js";
-import type { App, AppOptions, Extension, Running } from "../app/app.js";
+import { type App, type AppOptions, declarations, type Extension, type Running } from "../app/app.js";
 import { createApp } from "../app/create.js";
 import { embedded } from "../embedded/embedded.js";
 import { Failure } from "../failure/failure.js";
@@ -10,6 +10,7 @@ import { type HttpExtension, httpExtension } from "../http/extension.js";
 import type { HttpOptions } from "../http/http.js";
 import { durationMs } from "../runtime/duration.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
+import { serviceDeclaration } from "../service/declare.js";
 
 /** What an app is made of. */
 export interface MillraceOptions extends AppOptions {
@@ -100,6 +101,7 @@ export function millrace(options: MillraceOptions): MillraceApp {
     consumers: { value: () => standings(app, watched.running) },
     url: { get: () => door.url },
     [running]: { get: () => watched.running },
+    [declarations]: { value: options.services.map(serviceDeclaration) },
   });
   return http === undefined ? app : app.http(http);
 }
