@@ -14,6 +14,7 @@ export type {
   StartOptions,
 } from "./app/app.js";
 export type { MemoryOptions } from "./app/memory.js";
+export type { ReadSaga } from "./app/read-sagas.js";
 export type { Context, Documents, Refusal, SqlEffect, SqlInput } from "./consumer/handler.js";
 export type {
   ConsumerOptions,
@@ -73,6 +74,18 @@ export type { Clock } from "./runtime/clock.js";
 export type { Duration } from "./runtime/duration.js";
 export { type Logger, pinoLogger, silentLogger } from "./runtime/logger.js";
 export type { Random } from "./runtime/random.js";
+export type { SagaStatus, StepStatus } from "./saga/instance.js";
+export type { AbortReason, StepKind } from "./saga/plan.js";
+export {
+  type Keyed,
+  type Saga,
+  type SagaOptions,
+  type SagaRetry,
+  type StepOptions,
+  type Steps,
+  saga,
+} from "./saga/saga.js";
+export type { SagaInstance, SagaStep, SagaTimer, SagaTransition } from "./saga/view.js";
 export { service } from "./service/declare.js";
 export type { CommandHandler, Consumer, EventHandler, ScheduleOptions, Service } from "./service/service.js";
 export type { Operation, OperationState } from "./store/unit.js";

@@ -9,9 +9,11 @@ import type { Clock } from "../runtime/clock.js";
 import type { Duration } from "../runtime/duration.js";
 import type { Logger } from "../runtime/logger.js";
 import type { Random } from "../runtime/random.js";
+import type { Saga } from "../saga/saga.js";
 import type { Service, ServiceDeclaration } from "../service/service.js";
 import type { Operation } from "../store/unit.js";
 import type { MemoryOptions } from "./memory.js";
+import type { ReadSaga } from "./read-sagas.js";
 
 /** What an app is made of. Only `services` is needed. */
 export interface AppOptions {
@@ -176,6 +178,12 @@ export interface App {
   documents<Doc>(type: DocumentType<Doc>, options?: { readonly service?: string }): ReadDocuments<Doc>;
   /** The rows of a projection that a service of this app owns. */
   projection<Row>(projection: Projection<Row>): ProjectionRows<Row>;
+  /**
+   * Instances of a saga that a service of this app owns.
+   *
+   * @throws {Failure} OPTION_INVALID when none does.
+   */
+  saga<State, Key extends string>(saga: Saga<State, Key>): ReadSaga<State>;
   /**
    * Rows of a query over SQL read models. It only reads; handlers write, with `ctx.sql`.
    *

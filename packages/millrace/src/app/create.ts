@@ -18,6 +18,7 @@ import { uuidv7 } from "../runtime/ids.js";
 import { type Logger, pinoLogger } from "../runtime/logger.js";
 import { checkOptions } from "../runtime/options.js";
 import { type Random, systemRandom } from "../runtime/random.js";
+import type { Saga } from "../saga/saga.js";
 import { serviceDeclaration } from "../service/declare.js";
 import type { ServiceDeclaration } from "../service/service.js";
 import type { Operation } from "../store/unit.js";
@@ -42,6 +43,7 @@ import { type AppPlan, planApp } from "./plan.js";
 import { isList, Publisher } from "./publisher.js";
 import { readDocuments } from "./read-documents.js";
 import { readProjection } from "./read-projection.js";
+import { type ReadSaga, readSaga } from "./read-sagas.js";
 import { Rest } from "./rest.js";
 import { runningOf, toldOf } from "./running.js";
 import { schedulesOf } from "./schedules.js";
@@ -172,6 +174,10 @@ class RunningApp implements App {
 
   projection<Row>(projection: Projection<Row>): ProjectionRows<Row> {
     return readProjection(this.#live().engine.store, this.#services, projection);
+  }
+
+  saga<State, Key extends string>(saga: Saga<State, Key>): ReadSaga<State> {
+    return readSaga(this.#live().engine.store, this.#services, saga);
   }
 
   async query(

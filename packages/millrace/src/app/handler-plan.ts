@@ -50,7 +50,7 @@ interface At {
 export function handlerPlan(
   { handler, options }: Pick<Declared, "handler" | "options">,
   { where, kind }: At,
-): Omit<Subscription, "contract" | "topic" | "keyName" | "partitions"> {
+): Omit<Subscription, "contract" | "topic" | "keyName" | "laneBy" | "partitions"> {
   const isolate = "isolate" in options ? options.isolate : undefined;
   checkOptions(options, handlerOptions, { where });
   return {

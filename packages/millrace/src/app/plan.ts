@@ -8,6 +8,7 @@ import { topicDeclaration } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
 import { outside, type TopicShape } from "../log/log.js";
 import type { ServiceDeclaration } from "../service/service.js";
+import { checkPairs } from "./command-pairs.js";
 import { handlerPlan, placesOf } from "./handler-plan.js";
 
 const commandPartitions = 12;
@@ -57,6 +58,7 @@ class Planner {
     for (const service of this.#services) this.#declare(service);
     for (const service of this.#services) this.#write(service);
     for (const service of this.#services) this.#own(service);
+    checkPairs(this.#services, this.#commandOwners);
     const consumers = this.#services.flatMap((service) => this.#consumers(service));
     const names = new Set<string>();
     for (const { name } of consumers) {
@@ -219,7 +221,8 @@ class Planner {
       .filter((consumer) => consumer.subscriptions.length > 0);
   }
 
-  #subscription({ contract, options, handler }: Declared, consumer: string, service: string): Subscription {
+  #subscription(declared: Declared, consumer: string, service: string): Subscription {
+    const { contract, options, handler, laneBy, emitsAny = false } = declared;
     const declaration = contractDeclaration(contract);
     const { topic } = declaration;
     const owner = topic === undefined ? undefined : this.#owners.get(topic.name);
@@ -232,8 +235,10 @@ class Planner {
       contract: declaration,
       topic: topic?.name ?? commandTopic(service),
       keyName: declaration.key,
+      laneBy,
       partitions: topic?.partitions ?? commandPartitions,
       ...handlerPlan({ handler, options }, { where: `${consumer}, ${declaration.type}`, kind: declaration.kind }),
+      ...(emitsAny ? { emits: new Set(this.#contracts.keys()) } : {}),
     };
   }
 }

@@ -14,7 +14,7 @@ import type {
   Position,
   Unit,
 } from "../store/unit.js";
-import { commandFailed } from "./command-result.js";
+import { commandDied } from "./command-result.js";
 import type { Committer } from "./committer.js";
 import type { Subscription } from "./plan.js";
 import type { Run } from "./run.js";
@@ -223,9 +223,12 @@ function chargeOf(host: ChargeHost, entry: LaneEntry, position: Position): Unit 
     failure: crashes === 0 ? undefined : died(entry.record, crashes, host),
   };
   const effects: Effects = { change };
-  const command = subscription?.contract.kind === "command";
-  const result = dead && command ? commandFailed(entry.record, "PROCESS_DIED") : undefined;
-  if (result !== undefined) effects.result = result;
+  if (dead && subscription?.contract.kind === "command") {
+    const { generation } = position;
+    const { redrives, record } = entry;
+    const death = { ...died(record, crashes, host), consumer, generation, redrives, now: clock.now() };
+    Object.assign(effects, commandDied(record, death));
+  }
   if (position.crashes > 0) {
     logger.error(
       { consumer, event: entry.record.id, type: entry.record.type, crashes },

@@ -9,13 +9,13 @@ import type { Logger } from "../runtime/logger.js";
 import { checkOptions } from "../runtime/options.js";
 import type { Store } from "../store/store.js";
 import type { StreamRead } from "../store/stream.js";
-import type { DocumentRead, Effects, SqlStatement } from "../store/unit.js";
+import type { AuditNote, DocumentRead, Effects, SqlStatement } from "../store/unit.js";
 import { blameEvent } from "./blame.js";
 import type { DocumentTypes } from "./document-types.js";
 import { HandlerDocuments } from "./documents.js";
 import { guardSignal } from "./guarded-signal.js";
-import type { Context, Documents, SqlEffect, SqlInput } from "./handler.js";
-import { inheritedHeaders, type Origin, type Routes, recordOf } from "./outgoing.js";
+import type { Documents, PatternContext, Replying, SqlEffect, SqlInput } from "./handler.js";
+import { headersOf, type Origin, type Routes, recordOf } from "./outgoing.js";
 import type { Seeds } from "./plan.js";
 import { sqlStatement } from "./statement.js";
 
@@ -43,7 +43,7 @@ const none: readonly DocumentRead[] = [];
 const nothing: readonly Promise<void>[] = [];
 
 /** The context of one run: collects effects as data, remembers what was read, and closes when the run is over. */
-export class HandlerContext implements Context<string> {
+export class HandlerContext implements PatternContext {
   readonly attempt: number;
   readonly #host: ContextHost;
   readonly #record: LogRecord;
@@ -70,20 +70,20 @@ export class HandlerContext implements Context<string> {
     this.attempt = attempt;
   }
 
-  publish(event: Message<EventName, unknown>): void {
-    this.#emit(event, "publish");
+  publish(event: Message<EventName, unknown>, options?: Replying): void {
+    this.#emit(event, "publish", options?.replyTo);
   }
 
-  send(command: Message<string, unknown>): void {
-    this.#emit(command, "send");
+  send(command: Message<string, unknown>, options?: Replying): void {
+    this.#emit(command, "send", options?.replyTo);
   }
 
-  after(delay: Duration, message: Message<string, unknown>, options: { readonly name?: string } = {}): void {
-    checkOptions(options, { name: true }, { where: "ctx.after" });
+  after(delay: Duration, message: Message<string, unknown>, options: { readonly name?: string } & Replying = {}): void {
+    checkOptions(options, { name: true, replyTo: true }, { where: "ctx.after" });
     this.#open("after");
     this.#declared(message.type);
     const due = this.#host.clock.now() + blameEvent(() => durationMs(delay, "after: delay"));
-    const record = recordOf(message, this.#host.routes, this.#origin(message.type, due));
+    const record = recordOf(message, this.#host.routes, this.#origin(message.type, due, options.replyTo));
     this.effects.timers ??= [];
     this.effects.timers.push({ service: this.#host.service, name: options.name, due, record });
   }
@@ -156,14 +156,24 @@ export class HandlerContext implements Context<string> {
 
   /** Adds events to the stream that was decided on, numbered on from its version. */
   append(stream: StreamRead, events: readonly Message<string, unknown>[]): readonly NewRecord[] {
-    const records = events.map((event, index) => this.#outgoing(event, { sequence: stream.version + index + 1 }));
+    const records = events.map((event, index) => this.#outgoing(event, undefined, { sequence: stream.version + index + 1 }));
     this.#add([...records]);
     return records;
   }
 
+  get replyTo(): string | undefined {
+    return this.#record.headers?.replyto;
+  }
+
+  audit(note: AuditNote): void {
+    this.#open("audit");
+    this.effects.audit ??= [];
+    this.effects.audit.push(note);
+  }
+
   /** What it is the context of. */
-  get run(): { readonly record: LogRecord; readonly generation: number; readonly attempt: number } {
-    return { record: this.#record, generation: this.#generation, attempt: this.attempt };
+  get run() {
+    return { record: this.#record, generation: this.#generation, attempt: this.attempt, service: this.#host.service };
   }
 
   /** Takes over what a handler did in another thread. */
@@ -205,14 +215,14 @@ export class HandlerContext implements Context<string> {
     this.#abort?.abort(reason);
   }
 
-  #emit(message: Message<string, unknown>, what: "publish" | "send"): void {
+  #emit(message: Message<string, unknown>, what: "publish" | "send", replyTo: string | undefined): void {
     this.#open(what);
     this.#declared(message.type);
-    this.#add([this.#outgoing(message)]);
+    this.#add([this.#outgoing(message, replyTo)]);
   }
 
-  #outgoing(message: Message<string, unknown>, headers?: Headers): NewRecord {
-    const origin = this.#origin(message.type, this.#host.clock.now());
+  #outgoing(message: Message<string, unknown>, replyTo: string | undefined, headers?: Headers): NewRecord {
+    const origin = this.#origin(message.type, this.#host.clock.now(), replyTo);
     const all = headers === undefined ? origin : { ...origin, headers: { ...origin.headers, ...headers } };
     return recordOf(message, this.#host.routes, all);
   }
@@ -222,7 +232,7 @@ export class HandlerContext implements Context<string> {
     else this.effects.records.push(...records);
   }
 
-  #origin(type: string, time: number): Origin {
+  #origin(type: string, time: number, replyTo: string | undefined): Origin {
     const record = this.#record;
     return {
       id: deriveId(record, this.#host.seeds.of(this.#generation, type), this.#count(type)),
@@ -231,7 +241,7 @@ export class HandlerContext implements Context<string> {
       correlationId: record.correlationId,
       causationId: record.id,
       hops: record.hops + 1,
-      headers: record.headers === undefined ? undefined : inheritedHeaders(record.headers),
+      headers: headersOf(type, record, replyTo),
       named: false,
     };
   }

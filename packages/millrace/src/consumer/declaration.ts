@@ -9,6 +9,16 @@ export interface Subscription {
   readonly options: EventOptions<AnyContract> | IsolatedOptions<AnyContract>;
   /** Undefined when it is isolated: its module has it. */
   readonly handler: Handler | undefined;
+  /** The lane, where it is not that of the topic's key. */
+  readonly laneBy?: LaneBy;
+  /** It may publish and send whatever the app knows, not only what `emits` lists. */
+  readonly emitsAny?: boolean;
+}
+
+/** A lane by a field of the data. Topics share lanes by `name`. */
+export interface LaneBy {
+  readonly name: string;
+  readonly field: string;
 }
 
 export interface ConsumerDeclaration {

@@ -5,7 +5,7 @@ import type { Store } from "../store/store.js";
 import type { StreamRead } from "../store/stream.js";
 import type { Effects, EntryChange, NewEntry } from "../store/unit.js";
 import type { Circuit } from "./circuit.js";
-import { commandFailed } from "./command-result.js";
+import { commandDied } from "./command-result.js";
 import type { Lane } from "./lane.js";
 import { backoffMs, type Decision, decide, waits } from "./retry.js";
 import { entryFailure, type Run } from "./run.js";
@@ -90,8 +90,11 @@ export class FailedRuns {
       failure,
     };
     const effects: Effects = run.parked ? { change } : { entry: this.#entry(run, change) };
-    const result = dead && subscription.contract.kind === "command" ? commandFailed(record, failure.code) : undefined;
-    if (result !== undefined) effects.result = result;
+    if (dead && subscription.contract.kind === "command") {
+      const { generation, redrives } = run;
+      const death = { ...failure, consumer: this.#host.consumer, generation, redrives, now };
+      Object.assign(effects, commandDied(record, death));
+    }
     if (parkedSignal.active) parkedSignal.publish({ consumer: this.#host.consumer, event: record.id, ...change });
     this.#host.commit(run, effects);
   }

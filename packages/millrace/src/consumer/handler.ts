@@ -2,6 +2,7 @@ import type { EventName, Message, Received } from "../contract/contract.js";
 import type { DocumentType } from "../contract/documents.js";
 import type { Duration } from "../runtime/duration.js";
 import type { Logger } from "../runtime/logger.js";
+import type { AuditNote } from "../store/unit.js";
 
 type Emit<Names, Kind> = Kind extends "event" ? Extract<Names, EventName> : Exclude<Names, EventName>;
 
@@ -76,6 +77,22 @@ export interface Documents<Doc> {
    * @throws {Failure} INDEX_MISSING when no field of `where` is indexed; EVENT_REJECTED when a condition is undefined.
    */
   find(where: Partial<Doc>, options?: { readonly limit?: number; readonly after?: string }): Promise<readonly Doc[]>;
+}
+
+/** To whom a message replies, or who hears what becomes of a command: see `log/reply-to.ts`. */
+export interface Replying {
+  readonly replyTo?: string | undefined;
+}
+
+/** What the handlers of patterns may do beside: users' handlers are given the same object, and not told. */
+export interface PatternContext extends Context<string> {
+  /** To whom the event under way replies. */
+  readonly replyTo: string | undefined;
+  publish(event: Message<EventName, unknown>, options?: Replying): void;
+  send(command: Message<string, unknown>, options?: Replying): void;
+  after(delay: Duration, message: Message<string, unknown>, options?: { readonly name?: string } & Replying): void;
+  /** Keeps an operator's act in the audit record, in the commit that does it. */
+  audit(note: AuditNote): void;
 }
 
 /** A command's answer when its owner will not do it. */

@@ -1,6 +1,15 @@
+import type { LogRecord } from "../log/log.js";
 import type { Cancel } from "../runtime/clock.js";
 import type { LaneHead } from "../store/store.js";
+import type { Subscription } from "./plan.js";
 import type { Run } from "./run.js";
+
+/** The lane of a record: of its topic's key, or of the field that a pattern goes by. */
+export function laneKey({ keyName, laneBy }: Subscription, { key, data }: LogRecord): string {
+  if (laneBy === undefined) return `${keyName}:${key}`;
+  const value = (data as Readonly<Record<string, unknown>> | null | undefined)?.[laneBy.field];
+  return `${laneBy.name}:${typeof value === "string" || typeof value === "number" ? value : key}`;
+}
 
 /**
  * The queue of one key. Serial: the next event starts when the one before is on disk. While the store holds entries of

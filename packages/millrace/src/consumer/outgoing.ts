@@ -1,7 +1,7 @@
 import { contractDeclaration, type Message } from "../contract/contract.js";
 import type { ContractDeclaration } from "../contract/declaration.js";
 import { Failure } from "../failure/failure.js";
-import type { Headers, NewRecord } from "../log/log.js";
+import type { Headers, LogRecord, NewRecord } from "../log/log.js";
 import { partitionOf } from "../log/murmur2.js";
 
 /** Where messages of one contract go, and in whose name. */
@@ -80,7 +80,15 @@ function notItsWriter({ type }: ContractDeclaration, { topic, writer }: Route): 
   );
 }
 
-/** What a record inherits of its cause's headers: on whose behalf, which trace; not the cause's place in its own stream. */
-export function inheritedHeaders({ sequence: _, ...rest }: Headers): Headers {
-  return rest;
+/**
+ * What a record inherits of its cause's headers: on whose behalf, which trace; not the cause's place in its own stream.
+ * What a command's handler publishes replies to whoever sent the command, unless `replyTo` says another.
+ */
+export function headersOf(type: string, cause: LogRecord, replyTo: string | undefined): Headers | undefined {
+  if (cause.headers === undefined && replyTo === undefined) return undefined;
+  const { sequence: _, replyto: sender, ...rest } = cause.headers ?? {};
+  const replies = !cause.type.includes(".") && type.includes(".");
+  const replyto = replyTo ?? (replies ? sender : undefined);
+  if (replyto !== undefined) return { ...rest, replyto };
+  return Object.keys(rest).length === 0 ? undefined : rest;
 }

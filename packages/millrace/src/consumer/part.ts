@@ -13,10 +13,14 @@ export interface Part {
 export interface PartDeclaration {
   /** As messages name it: `projection order-summary`. No two parts of a service share it. */
   readonly title: string;
+  /** The part itself, for those who know its kind. */
+  readonly of?: object;
   /** Topics that this part alone writes, each key of them a stream. */
   readonly topics: readonly Topic<Readonly<Record<string, AnyEvent>>>[];
   readonly commands: readonly Subscription[];
   readonly consumers: readonly ConsumerDeclaration[];
+  /** Commands of which one takes the other back: they are one service's, so that they stay in order. */
+  readonly pairs?: readonly { readonly where: string; readonly send: string; readonly undo: string }[];
 }
 
 /** What a part comes down to; undefined when the value is none. */

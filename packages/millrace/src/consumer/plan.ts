@@ -5,6 +5,7 @@ import { type Seed, seedOf } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
 import type { BatchHandler } from "./batch.js";
 import type { Committer } from "./committer.js";
+import type { LaneBy } from "./declaration.js";
 import type { FlowPlan } from "./flow.js";
 import type { Handler } from "./handler.js";
 import type { EventMemory } from "./memory.js";
@@ -26,6 +27,8 @@ export interface Subscription {
   /** The topic that carries the contract, and its key field: topics with one key name share lanes. */
   readonly topic: string;
   readonly keyName: string;
+  /** Set for patterns whose instances are told apart by a field that need not be the topic's key. */
+  readonly laneBy: LaneBy | undefined;
   readonly partitions: number;
   readonly handler: Handler;
   /** The module whose default export is the handler, to be run in a worker; then `handler` is not called. */

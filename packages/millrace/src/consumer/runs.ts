@@ -11,7 +11,7 @@ import { DocumentTypes } from "./document-types.js";
 import { Draining } from "./draining.js";
 import { FailedRuns } from "./failed-runs.js";
 import type { PartitionFeed } from "./feed.js";
-import type { Lane } from "./lane.js";
+import { type Lane, laneKey } from "./lane.js";
 import { Lanes } from "./lanes.js";
 import { Leaving } from "./leaving.js";
 import { Load } from "./load.js";
@@ -189,7 +189,7 @@ export class Runs {
     const { subscription } = this.#slots.of(record.type) as Slot;
     const { memory } = this.load;
     memory.take(bytes);
-    const lane = this.lanes.of(`${subscription.keyName}:${record.key}`);
+    const lane = this.lanes.of(laneKey(subscription, record));
     if (subscription.flow?.coalesces && supersede(lane, record, { partition, subscription, bytes, memory })) return;
     const claim = {
       type: "record" as const,

@@ -71,6 +71,15 @@ export type Topic<Events> = Events & { readonly [meta]: "topic" };
 export type NameOf<C> = C extends Contract<infer Type, infer _Data> ? Type : never;
 
 /**
+ * The contract that made a message.
+ *
+ * @throws {Failure} CONTRACT_UNKNOWN when none did.
+ */
+export function contractOfMessage(message: Message<string, unknown>): AnyContract {
+  return declarationOf(message).contract as AnyContract;
+}
+
+/**
  * The declaration behind a contract, or behind a message that a contract made.
  *
  * @throws {Failure} CONTRACT_UNKNOWN for anything else, like a message written by hand or copied with `{ ...message }`.

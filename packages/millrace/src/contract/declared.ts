@@ -1,5 +1,5 @@
 import { Failure } from "../failure/failure.js";
-import type { Contract, Message } from "./contract.js";
+import type { AnyContract, Contract, Message } from "./contract.js";
 import type { ContractDeclaration, TopicDeclaration } from "./declaration.js";
 import { keyText } from "./key.js";
 import { checkShape, toJson } from "./limits.js";
@@ -11,6 +11,8 @@ export class Declared implements ContractDeclaration {
   readonly kind: "event" | "command";
   readonly type: string;
   readonly version: number;
+  /** What users call; set once, when it is made. */
+  contract: AnyContract | undefined;
   readonly #schema: CompiledSchema;
   readonly #where: string;
   #key: string;
@@ -115,6 +117,7 @@ export function callable<Type extends string, Data>(declaration: Declared): Cont
   const contract = (data: Data): DeclaredMessage => new DeclaredMessage(declaration, data);
   Object.defineProperty(contract, "type", { value: declaration.type, enumerable: true });
   Object.defineProperty(contract, declared, { value: declaration });
+  declaration.contract = contract as unknown as AnyContract;
   return contract as unknown as Contract<Type, Data>;
 }
 

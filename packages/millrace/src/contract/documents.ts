@@ -154,6 +154,23 @@ function checkIndexes({ jsonSchema }: CompiledSchema, fields: readonly string[],
       throw invalid(`${where}: its schema has no field ${JSON.stringify(field)} to index`);
 }
 
+/**
+ * Declares a kind of document that Millrace makes itself: stored as it is, under a name that no user's type can have.
+ */
+export function ownDocuments<Doc>(name: string, options: DocumentOptions<Doc>): DocumentType<Doc> {
+  const { indexes = [], unique = [], id, version = 1, migrate } = options;
+  const facts = { name, idField: id, version, migrate, indexes: [...indexes], unique: [...unique] };
+  const asItIs: CompiledSchema = {
+    jsonSchema: {},
+    validate: (value) => ({ ok: true, value }),
+    check: () => undefined,
+  };
+  const declaration = declare(facts, asItIs);
+  return Object.freeze(
+    Object.defineProperty({ name }, declared, { value: declaration }),
+  ) as unknown as DocumentType<Doc>;
+}
+
 type Facts = Omit<DocumentDeclaration, "accept" | "textOf" | "idOf" | "parse">;
 
 function declare(facts: Facts, schema: CompiledSchema): DocumentDeclaration {

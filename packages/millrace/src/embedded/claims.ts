@@ -1,4 +1,5 @@
-import type { Claim, NewTimer, Operation, OperationResult, Outcome } from "../store/unit.js";
+import type { AuditNote, Claim, NewTimer, Operation, OperationResult, Outcome } from "../store/unit.js";
+import { audit } from "./audit.js";
 import type { LaneTables } from "./lane-tables.js";
 import type { PositionTables } from "./position-tables.js";
 import { decodeOperation, encodeTimer, type OperationRow } from "./rows.js";
@@ -10,6 +11,7 @@ const held: Outcome = { type: "held" };
 
 /** Takes claims, and keeps the rows that only claims touch: timers, schedules, operations. */
 export class Claims {
+  readonly #database: Database;
   readonly #positions: PositionTables;
   readonly #lanes: LaneTables;
   readonly #timer: Statement;
@@ -24,6 +26,7 @@ export class Claims {
   readonly #finish: Statement;
 
   constructor(database: Database, positions: PositionTables, lanes: LaneTables) {
+    this.#database = database;
     this.#positions = positions;
     this.#lanes = lanes;
     this.#timer = database.prepare("SELECT timer FROM mr_timers WHERE timer = ?");
@@ -113,6 +116,10 @@ export class Claims {
         this.#insert.run(id, scope, idempotencyKey, fingerprint, command, key, correlationId, now);
       }
     }
+  }
+
+  note({ act, target, ...by }: AuditNote, at: number): void {
+    audit(this.#database, act, target, { ...by, at });
   }
 
   arm(timer: NewTimer): void {

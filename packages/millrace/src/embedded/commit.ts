@@ -121,9 +121,8 @@ export class GroupCommit {
   }
 
   #run(units: readonly Unit[], progress: readonly Progress[], failed: ReadonlyMap<number, Outcome>): Outcome[] {
-    const { appender, documents, positions, clock } = this.#parts;
-    // Append times never fall, whatever the clock does: readers find them by bisection.
-    this.#now = Math.max(this.#now, clock.now());
+    const { appender, documents, positions } = this.#parts;
+    this.moment();
     const committed: Outcome = { type: "committed", commit: this.#commits + 1 };
     const outcomes = new Array<Outcome>(units.length);
     for (let index = 0; index < units.length; index += 1)
@@ -133,6 +132,12 @@ export class GroupCommit {
     documents.finish(this.#commits + 1);
     positions.write();
     return outcomes;
+  }
+
+  /** Append times never fall, whatever the clock does: readers find them by bisection. */
+  moment(): number {
+    this.#now = Math.max(this.#now, this.#parts.clock.now());
+    return this.#now;
   }
 
   #unit(unit: Unit, index: number, committed: Outcome): Outcome {
@@ -191,6 +196,7 @@ export class GroupCommit {
     if (effects.timers !== undefined || effects.cancels !== undefined) this.#timers = true;
     if (effects.cancels !== undefined) for (const cancel of effects.cancels) claims.cancel(cancel.service, cancel.name);
     if (effects.timers !== undefined) for (const timer of effects.timers) claims.arm(timer);
+    if (effects.audit !== undefined) for (const note of effects.audit) claims.note(note, this.#now);
     if (effects.result !== undefined && claims.finish(effects.result, this.#now)) this.#results.push(effects.result);
     if (claim.type === "lane-entry") lanes.advance(claim.entry, effects.change, this.#now);
     if (effects.entry !== undefined) return { ...committed, entry: lanes.insert(effects.entry, this.#now) } as Outcome;

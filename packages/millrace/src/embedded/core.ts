@@ -14,7 +14,7 @@ import type { prepareFile } from "./format.js";
 import { LaneTables } from "./lane-tables.js";
 import { Leases } from "./leases.js";
 import { LogAppender } from "./log-appender.js";
-import { createOperate } from "./operate.js";
+import { type Appending, createOperate } from "./operate.js";
 import { isRunning } from "./owner.js";
 import { PositionTables } from "./position-tables.js";
 import { TableReads } from "./reads.js";
@@ -61,6 +61,7 @@ export class Core {
   readonly #documents: DocumentTables;
   readonly #positions: PositionTables;
   readonly #lanes: LaneTables;
+  readonly #appender: LogAppender;
   readonly #commit: GroupCommit;
   readonly #checkpointer: Checkpointer | undefined;
   readonly #heard = new Set<(bell: Bell, origin: string) => void>();
@@ -83,6 +84,7 @@ export class Core {
     this.#documents = documents;
     this.#positions = positions;
     this.#lanes = lanes;
+    this.#appender = appender;
     this.#commit = new GroupCommit(
       { database, appender, documents, streams, positions, lanes, claims, clock },
       { ...prepared, appended: this.topics.lastAppended },
@@ -118,6 +120,7 @@ export class Core {
     const writes = new TableWrites({ ...parts, listener, leases: this.leases, member, clock, leasesChanged });
     const ids = uuidv7(context.random);
     const transact = <T>(work: () => T) => translated(() => this.#commit.transact(work));
+    const appending: Appending = (work) => translated(() => this.#appending(work, listener));
     return {
       writes,
       recommit: (units, progress) => this.#commit.commit(units, progress, listener, true),
@@ -126,8 +129,27 @@ export class Core {
         ensureTopic: (topic: Omit<TopicShape, "incarnation">) =>
           transact(() => this.topics.ensure(topic, ids.next(clock.now()))),
       },
-      operate: this.#operating(createOperate(database, transact), member),
+      operate: this.#operating(createOperate(database, transact, appending), member),
     };
+  }
+
+  /** One transaction whose work also appends to the log. */
+  #appending<T>(work: (append: (record: NewRecord) => void) => T, listener: CommitListener): T {
+    const appender = this.#appender;
+    try {
+      const result = this.#commit.transact(() => {
+        const now = this.#commit.moment();
+        const done = work((record) => appender.add(record, now));
+        appender.write(now);
+        return done;
+      });
+      const topics = appender.keep();
+      if (topics.length > 0) listener.appended(topics);
+      return result;
+    } catch (error) {
+      appender.undo();
+      throw error;
+    }
   }
 
   /** A member has ended in order: its leases are free. */

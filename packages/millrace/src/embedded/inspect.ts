@@ -23,6 +23,7 @@ import {
 import { seekSteps } from "./seek.js";
 import type { Database, SqliteValue } from "./sqlite.js";
 import { readConsumers, readDeliveries } from "./standing.js";
+import { readStored } from "./stored-documents.js";
 import { StreamReader } from "./streams.js";
 
 const entriesMax = 1_000;
@@ -52,6 +53,8 @@ export function createInspect(database: Database, file?: string): Inspect {
     entries: (query) => readEntries(database, query),
     deadGroups: ({ consumer, limit }) => readDeadGroups(database, consumer, atMost(entriesMax, limit)),
     entry: (entry) => readEntry(database, entry),
+    documentTypes: () => all(database, "SELECT service, name FROM mr_document_types ORDER BY service, name"),
+    documents: (query) => readStored(database, { ...query, limit: atMost(rowsMax, query.limit) }),
     amendments: (consumer) => readAmendments(database, consumer),
     seekSteps: (seek) => seekSteps(database, seek),
     jobs: (limit) => readJobs(database, atMost(entriesMax, limit)),

@@ -12,7 +12,7 @@ beforeEach(() => {
   scratch.addTopic("orders");
   scratch.append("orders", 1_000, { id: "first" }, { id: "second" }, { id: "third" }, { id: "fourth", key: "other" });
   scratch.register("c", { topic: "orders", types: ["order.placed"] });
-  operate = createOperate(scratch.database, scratch.transact);
+  operate = createOperate(scratch.database, scratch.transact, (work) => scratch.transact(() => work(() => {})));
 });
 afterEach(() => scratch.remove());
 

@@ -1,4 +1,6 @@
 import { Failure } from "../failure/failure.js";
+import type { NewRecord } from "../log/log.js";
+import { answerTo } from "../log/reply-to.js";
 import type { Act, ActOutcome, EntriesOutcome, Operate } from "../store/operate.js";
 import type { LaneEntry } from "../store/unit.js";
 import { audit } from "./audit.js";
@@ -13,11 +15,20 @@ import type { Database } from "./sqlite.js";
 /** Runs `work` in one transaction that holds only while this process owns the file. */
 export type Transact = <T>(work: () => T) => T;
 
+/** As {@link Transact}, for work that also appends records to the log. */
+export type Appending = <T>(work: (append: (record: NewRecord) => void) => T) => T;
+
 /** Operators' acts on the file. What they change behind the engine's memory is in the outcome's `lanes`. */
-export function createOperate(database: Database, transact: Transact): Operate {
+export function createOperate(database: Database, transact: Transact, appending: Appending): Operate {
   return {
     edit: (entry, id, data, act) => transact(() => edit(database, { entry, id, data }, act)),
-    skip: (entries, act) => transact(() => each(database, entries, (letter) => skip(database, letter, act))),
+    skip: (entries, act) =>
+      appending((append) =>
+        each(database, entries, (letter) => {
+          skip(database, letter, act);
+          tellSkipped(letter, act, append);
+        }),
+      ),
     redrive: (entries, act) => transact(() => each(database, entries, (letter) => redrive(database, letter, act))),
     forget: (consumer, act) => transact(() => forget(database, consumer, act)),
     pause: (consumer, act) => transact(() => pause(database, consumer, act)),
@@ -116,6 +127,14 @@ function skip(database: Database, letter: LaneEntry, act: Act): void {
     letter.consumer,
     letter.lane,
   );
+}
+
+/** A command that is skipped will never be done: whoever sent it hears so. */
+function tellSkipped({ record, consumer, redrives }: LaneEntry, act: Act, append: (record: NewRecord) => void): void {
+  const detail = `${act.actor}: ${act.reason}`;
+  const by = { service: consumer, generation: 1, now: act.at, redrives };
+  const answer = answerTo(record, { outcome: "skipped", detail }, by);
+  if (answer !== undefined) append(answer);
 }
 
 function redrive(database: Database, letter: LaneEntry, act: Act): void {

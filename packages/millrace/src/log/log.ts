@@ -33,6 +33,8 @@ export interface Headers {
   readonly actor?: string;
   readonly traceparent?: string;
   readonly tracestate?: string;
+  /** Of a command: who hears what becomes of it. Of an event: to whom it replies. See `reply-to.ts`. */
+  readonly replyto?: string;
   readonly sequence?: number;
 }
 

@@ -1,7 +1,7 @@
 import type { Awaitable, LogRecord, TopicShape } from "../log/log.js";
 import type { Job, JobItem, JobItemQuery } from "./jobs.js";
 import type { Seek, SeekStep } from "./seek.js";
-import type { DueTimer, ScheduleRow } from "./store.js";
+import type { DueTimer, ScheduleRow, StoredDocument } from "./store.js";
 import type { StreamPage, StreamQuery } from "./stream.js";
 import type { Amendment, EntryState, LaneEntry, Operation, Pause, Position } from "./unit.js";
 
@@ -65,6 +65,16 @@ export interface EntryQuery {
   readonly limit: number;
 }
 
+export interface StoredQuery {
+  readonly service: string;
+  readonly type: string;
+  readonly id?: string;
+  readonly field?: string;
+  readonly value?: string | number;
+  readonly after?: string;
+  readonly limit: number;
+}
+
 /** Dead letters that fail alike. Times are ms since the epoch, of when they died. */
 export interface DeadGroup {
   /** Undefined: of those whose failure was not kept. */
@@ -113,6 +123,10 @@ export interface Inspect {
   /** Dead letters by fingerprint, the largest group first. */
   deadGroups(query: { readonly consumer?: string; readonly limit: number }): Awaitable<readonly DeadGroup[]>;
   entry(entry: number): Awaitable<LaneEntry | undefined>;
+  /** The kinds of documents that services have stored. */
+  documentTypes(): Awaitable<readonly { readonly service: string; readonly name: string }[]>;
+  /** Documents of one kind in id order: all, or those whose indexed field has a value, or the one with an id. */
+  documents(query: StoredQuery): Awaitable<readonly (StoredDocument & { readonly id: string })[]>;
   amendments(consumer?: string): Awaitable<readonly Amendment[]>;
   /** What a move would do, counted over at most 16 MiB of each topic. */
   seekSteps(seek: Seek): Awaitable<readonly SeekStep[]>;

@@ -202,6 +202,14 @@ export interface Pause {
   readonly at: number;
 }
 
+/** An operator's act, for the audit record. */
+export interface AuditNote {
+  readonly actor: string;
+  readonly act: string;
+  readonly target: string;
+  readonly reason: string;
+}
+
 /** Everything a handler asked for, as data: it may cross to a worker or another process. */
 export interface Effects {
   records?: NewRecord[];
@@ -216,6 +224,7 @@ export interface Effects {
   result?: OperationResult;
   /** Replaces the one that its stream has. */
   snapshot?: Snapshot;
+  audit?: AuditNote[];
 }
 
 export interface Unit {

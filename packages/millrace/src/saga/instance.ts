@@ -1,0 +1,130 @@
+import { type DocumentType, ownDocuments } from "../contract/documents.js";
+
+/** Where an instance of a saga stands. */
+export type SagaStatus = "early" | "running" | "compensating" | "stuck" | "completed" | "aborted";
+
+/**
+ * Where a step stands. waiting: its turn has not come. sent: its command is out. again: it failed, and is sent again later.
+ * late: its answer is not waited for any more; should it have succeeded, it is taken back. stuck: an operator is needed.
+ * undoing, undo-again, undone: the same of its compensation. kept: done, and left so by an operator.
+ */
+export type StepStatus =
+  | "waiting"
+  | "sent"
+  | "again"
+  | "done"
+  | "failed"
+  | "skipped"
+  | "late"
+  | "stuck"
+  | "undoing"
+  | "undo-again"
+  | "undone"
+  | "kept";
+
+/** A step of one instance, as stored. */
+export interface StepState {
+  readonly status: StepStatus;
+  /** Commands so far, undoing ones included. */
+  readonly tries: number;
+  /** The number of the last command that was to do it: a reply matches on it. */
+  readonly sent: number;
+  /** Set from its first undoing command on. */
+  readonly undo?: true;
+  /** Failures since it was last begun, forward or back. */
+  readonly failures: number;
+  /** When its timer is due: its timeout, or its next try. */
+  readonly due?: number;
+  readonly why?: string;
+  /** The command that is a dead letter. */
+  readonly dead?: string;
+  /** Its timeout is over, and it is still waited for. */
+  readonly overdue?: true;
+}
+
+/** What happened to an instance, one line of its history. */
+export interface Fact {
+  readonly type:
+    | "early"
+    | "started"
+    | "sent"
+    | "done"
+    | "failed"
+    | "again"
+    | "skipped"
+    | "late"
+    | "overdue"
+    | "stuck"
+    | "redriven"
+    | "asked"
+    | "too-late"
+    | "aborting"
+    | "undoing"
+    | "undo-again"
+    | "undone"
+    | "completed"
+    | "aborted"
+    | "forced";
+  readonly step?: string;
+  readonly number?: number;
+  readonly why?: string;
+  readonly due?: number;
+  readonly dead?: string;
+  readonly actor?: string;
+}
+
+/** A fact, when it happened, and the event that made it happen. */
+export interface Transition extends Fact {
+  readonly at: number;
+  readonly event: string;
+}
+
+/** An instance of a saga, as stored. */
+export interface Instance {
+  readonly key: string;
+  readonly status: SagaStatus;
+  readonly direction: "forward" | "back";
+  readonly state: unknown;
+  readonly steps: Readonly<Record<string, StepState>>;
+  /** Why it takes back what it did. */
+  readonly why?: string;
+  /** Somebody asked it to abort while its pivot was under way: that decides. */
+  readonly asked?: string;
+  /** Whom its last event replies to: its first event was a reply itself. */
+  readonly replyTo?: string;
+  readonly history: readonly Transition[];
+  /** Transitions in all; the history holds the first and the last of them. */
+  readonly seen: number;
+  readonly started: number;
+  readonly changed: number;
+  readonly end?: "completed" | "aborted";
+  readonly ended?: number;
+  /** When it is removed. */
+  readonly removal?: number;
+}
+
+/** The beginning of a history that is kept whole, and how long it gets. */
+const historyFirst = 20;
+const historyMax = 200;
+
+/** A history with one more transition: of a long one, the middle is dropped. */
+export function remember(history: readonly Transition[], transition: Transition): readonly Transition[] {
+  if (history.length < historyMax) return [...history, transition];
+  return [...history.slice(0, historyFirst), ...history.slice(historyFirst + 1), transition];
+}
+
+/** A step that nothing has happened to. */
+export const waiting: StepState = { status: "waiting", tries: 0, sent: 0, failures: 0 };
+
+/** How a saga's or process's documents are called in the store; users' types have no blank in their names. */
+export function instanceTypeName(kind: "saga" | "process", name: string): string {
+  return `${kind} ${name}`;
+}
+
+/** The documents of a saga's instances. */
+export function instanceDocuments<Doc extends { readonly key: string; readonly status: string }>(
+  kind: "saga" | "process",
+  name: string,
+): DocumentType<Doc> {
+  return ownDocuments<Doc>(instanceTypeName(kind, name), { id: "key", indexes: ["status"] as never });
+}

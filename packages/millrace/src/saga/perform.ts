@@ -1,0 +1,62 @@
+import type { PatternContext } from "../consumer/handler.js";
+import type { EventName, Message } from "../contract/contract.js";
+import { formatReplyTo } from "../log/reply-to.js";
+import type { Fact, Instance } from "./instance.js";
+import type { OwnContracts } from "./own-contracts.js";
+import { type StepPlan, stepOf } from "./plan.js";
+import type { Turn } from "./turn.js";
+
+/** Makes the effects of a decision: commands and events of its facts, and timers as the steps have them now. */
+export function perform(turn: Turn, before: Instance | undefined, ctx: PatternContext, own: OwnContracts): void {
+  for (const fact of turn.facts) performFact(turn, fact, ctx, own);
+  setTimers(turn, before, ctx, own);
+}
+
+function performFact({ plan, instance }: Turn, fact: Fact, ctx: PatternContext, own: OwnContracts): void {
+  const state = instance.state as never;
+  switch (fact.type) {
+    case "sent":
+    case "undoing": {
+      const step = stepOf(plan, fact.step as string) as StepPlan;
+      const undo = fact.type === "undoing";
+      const make = undo ? (step.undo as StepPlan["send"]) : step.send;
+      const number = fact.number as number;
+      const replyTo = formatReplyTo({ topic: own.name, instance: instance.key, step: step.name, undo, number });
+      ctx.send(make(state), { replyTo });
+      return;
+    }
+    case "completed":
+      if (plan.completed !== undefined) publish(ctx, plan.completed(state), instance);
+      return;
+    case "aborted":
+      if (plan.aborted !== undefined)
+        publish(ctx, plan.aborted(state, { reason: fact.why ?? instance.why ?? "it was aborted" }), instance);
+  }
+}
+
+/** What a saga ends with replies to whoever asked for what it began with. */
+function publish(ctx: PatternContext, message: Message<string, unknown>, { replyTo }: Instance): void {
+  ctx.publish(message as Message<EventName, unknown>, { replyTo });
+}
+
+function setTimers(
+  { instance, moment: { at } }: Turn,
+  before: Instance | undefined,
+  ctx: PatternContext,
+  own: OwnContracts,
+): void {
+  const { key } = instance;
+  const set = (step: string, was: number | undefined, now: number | undefined) => {
+    if (was === now) return;
+    const name = timerName(own, key, step);
+    if (now === undefined) ctx.cancel(name);
+    else ctx.after(`${Math.max(0, now - at)}ms`, own.topic.due({ instance: key, step, due: now }), { name });
+  };
+  for (const name of Object.keys(instance.steps)) set(name, before?.steps[name]?.due, instance.steps[name]?.due);
+  set("", before?.removal, instance.removal);
+}
+
+/** Names of timers are the whole service's. */
+function timerName({ name }: OwnContracts, key: string, step: string): string {
+  return `${name}/${step}/${key}`;
+}
