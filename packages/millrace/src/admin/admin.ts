@@ -1,8 +1,11 @@
+import type { SagaInstance } from "../saga/view.js";
 import type { AuditRow, EventQuery } from "../store/inspect.js";
 import type { Job, JobChange, JobItem, JobItemQuery } from "../store/jobs.js";
 import type { Seek, SeekStep } from "../store/seek.js";
 import type { FlowMap, MapWindow } from "./map.js";
 import type { Conditions } from "./query.js";
+import type { SagaArgs, SagaReport } from "./saga-acts.js";
+import type { SagaQuery, SagaSummary } from "./saga-reads.js";
 import type { ConsumerStanding } from "./standing.js";
 import type { DeadGroupView, EntryView, EventView } from "./views.js";
 
@@ -198,6 +201,18 @@ export interface Admin {
     args: { readonly job: number } & JobItemQuery,
   ): Promise<Origin & { readonly job: Job; readonly entries: readonly JobItem[] }>;
   changeJob(args: ActArgs & { readonly job: number; readonly change: JobChange }): Promise<ActReport>;
+  /** Instances of sagas, those that are stuck first. */
+  sagas(query: SagaQuery): Promise<Origin & { readonly sagas: readonly SagaSummary[] }>;
+  saga(args: {
+    readonly saga: string;
+    readonly key: string;
+  }): Promise<Origin & { readonly service: string; readonly instance: SagaInstance }>;
+  /**
+   * Has an instance go on: retries or skips the step that is stuck, takes back what was done, or ends it as it is.
+   *
+   * @throws {Failure} NOT_FOUND, CONFLICT when it does not fit what the instance has come to.
+   */
+  steerSaga(args: SagaArgs): Promise<SagaReport>;
   publish(args: {
     readonly type: string;
     readonly data: unknown;

@@ -1,5 +1,6 @@
 import { jobItemStates } from "../store/jobs.js";
 import type { Admin } from "./admin.js";
+import { sagaStatuses } from "./saga-reads.js";
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -92,6 +93,20 @@ export const calls: Readonly<Record<keyof Admin, Schema>> = {
       ),
     },
     ["reason", "actor", "job", "change"],
+  ),
+  sagas: args({ saga: text, status: { enum: sagaStatuses }, limit: count, after: text }, ["limit"]),
+  saga: args({ saga: text, key: text }, ["saga", "key"]),
+  steerSaga: args(
+    {
+      ...act,
+      saga: text,
+      key: text,
+      verb: { enum: ["retry", "skip", "compensate", "force"] },
+      step: text,
+      past: { type: "boolean" },
+      end: { enum: ["completed", "aborted"] },
+    },
+    ["reason", "actor", "saga", "key", "verb"],
   ),
   publish: args({ type: text, data: {}, id: text, actor: text }, ["type", "data", "actor"]),
   backup: args({ file: { type: "string", maxLength: 4_096 } }, ["file"]),

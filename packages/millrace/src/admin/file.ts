@@ -20,6 +20,7 @@ export function fileAdmin(file: { readonly inspect: Inspect; readonly dir: strin
     redriveJob: refuse,
     changeJob: refuse,
     publish: refuse,
+    steerSaga: refuse,
     backup: refuse,
   };
 }

@@ -8,6 +8,7 @@ import { jobActsOf } from "./job-acts.js";
 import { flowMap } from "./map.js";
 import { readsOf, type Sight } from "./reads.js";
 import { iso } from "./views.js";
+import { sagaActsOf } from "./saga-acts.js";
 
 /** The admin of the app that runs in this process. */
 export function localAdmin(sight: Sight & { readonly live: Live }): Admin {
@@ -21,6 +22,7 @@ export function localAdmin(sight: Sight & { readonly live: Live }): Admin {
     ...actsOf(live),
     ...consumerActsOf(live),
     ...jobActsOf(live),
+    ...sagaActsOf(live),
     async backup({ file }) {
       if (!isAbsolute(file))
         throw new Failure("OPTION_INVALID", "backup: the file must be an absolute path", {

@@ -7,6 +7,7 @@ import type { Live } from "./acts.js";
 import type { Admin, Origin } from "./admin.js";
 import { diagnose } from "./doctor.js";
 import { deliveriesOf, explain } from "./explain.js";
+import { findSaga, listSagas } from "./saga-reads.js";
 import { type ConsumerStanding, standingOf } from "./standing.js";
 import { follow } from "./tail.js";
 import { entryView, eventView, groupView, iso } from "./views.js";
@@ -25,6 +26,7 @@ export type Reads = Omit<
   | "redriveJob"
   | "changeJob"
   | "publish"
+  | "steerSaga"
   | "backup"
 >;
 
@@ -89,6 +91,14 @@ export function readsOf(sight: Sight): Reads {
       const job = await inspect.job(number);
       if (job === undefined) throw new Failure("NOT_FOUND", `there is no job ${number}; see millrace jobs ls`);
       return { ...origin(), job, entries: await inspect.jobItems(number, query) };
+    },
+    sagas: async (query) => ({
+      ...origin(),
+      sagas: await listSagas(inspect, { ...query, limit: Math.min(query.limit, pageMax) }),
+    }),
+    async saga({ saga, key }) {
+      const { service, instance } = await findSaga(inspect, saga, key);
+      return { ...origin(), service, instance };
     },
     doctor: async () => ({ ...origin(), findings: await diagnose(sight) }),
     audit: async ({ limit }) => ({ ...origin(), acts: await inspect.audit(Math.min(limit, pageMax)) }),

@@ -17,7 +17,7 @@ export interface ReadSaga<State> {
 }
 
 /** The service that owns a part. */
-export function ownerOfPart(services: readonly ServiceDeclaration[], of: object): string {
+function ownerOfPart(services: readonly ServiceDeclaration[], of: object): string {
   const owner = services.find(({ parts }) => parts.some((one) => one.of === of));
   if (owner !== undefined) return owner.name;
   throw new Failure("OPTION_INVALID", "saga: no service of this app owns it; add .owns(saga) to its service");

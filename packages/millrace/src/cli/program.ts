@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { isFailure } from "../failure/failure.js";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit.js";
+import { addSagas } from "./saga-commands.js";
 
 /**
  * Runs a command line and tells the exit status.
@@ -23,6 +24,7 @@ export async function run(args: readonly string[], version: string): Promise<Exi
   addConsumers(program, finish);
   addDeadLetters(program, finish);
   addJobs(program, finish);
+  addSagas(program, { about, changing, examples, finish });
   addCare(program, finish);
   program.addHelpText("after", exitStatusHelp);
   try {

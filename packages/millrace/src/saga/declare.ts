@@ -1,5 +1,5 @@
 import type { Subscription } from "../consumer/declaration.js";
-import type { Handler, PatternContext } from "../consumer/handler.js";
+import type { Handler } from "../consumer/handler.js";
 import { type Part, type PartDeclaration, part } from "../consumer/part.js";
 import {
   type AnyContract,
@@ -291,6 +291,3 @@ function pairsOf({ name, stages }: SagaPlan): NonNullable<PartDeclaration["pairs
     return [{ where: `saga ${name}: step ${step}`, send: sent.declaration.type, undo: undone.declaration.type }];
   });
 }
-
-/** A handler of a pattern, which may do more than a user's. */
-export type PatternHandler = (message: Parameters<Handler>[0], ctx: PatternContext) => unknown;

@@ -117,8 +117,13 @@ export function remember(history: readonly Transition[], transition: Transition)
 export const waiting: StepState = { status: "waiting", tries: 0, sent: 0, failures: 0 };
 
 /** How a saga's or process's documents are called in the store; users' types have no blank in their names. */
-export function instanceTypeName(kind: "saga" | "process", name: string): string {
+function instanceTypeName(kind: "saga" | "process", name: string): string {
   return `${kind} ${name}`;
+}
+
+/** The name of the saga or process whose documents are called so; undefined for other documents. */
+export function documentKind(type: string, kind: "saga" | "process"): string | undefined {
+  return type.startsWith(`${kind} `) ? type.slice(kind.length + 1) : undefined;
 }
 
 /** The documents of a saga's instances. */

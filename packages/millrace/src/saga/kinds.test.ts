@@ -5,7 +5,6 @@ import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { isFailure } from "../failure/failure.js";
 import { service, serviceDeclaration } from "../service/declare.js";
-import { saga } from "./saga.js";
 import {
   fulfilment,
   orders,
@@ -18,7 +17,8 @@ import {
   ship,
   shop,
   stock,
-} from "./trial-shop.js";
+} from "../testing/trial-shop.js";
+import { saga } from "./saga.js";
 
 const begin = () => saga("checked", { startsOn: orders.placed, key: "orderId", state: ({ data }) => data });
 const paid = { send: pay, done: payments.taken, undo: refund } as const;

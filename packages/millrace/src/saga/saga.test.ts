@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { endTrials, type Trial, trial } from "../testing/trial.js";
-import { ended, type Fate, fulfilment, held, orders, type ShopOptions, shop } from "./trial-shop.js";
+import { ended, type Fate, fulfilment, held, orders, type ShopOptions, shop } from "../testing/trial-shop.js";
 
 afterEach(endTrials);
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
+import { fulfilment, orders, outcomes, parcels, pay, payments, refund, ship } from "../testing/trial-shop.js";
 import { saga } from "./saga.js";
-import { fulfilment, orders, outcomes, parcels, pay, payments, refund, ship } from "./trial-shop.js";
 
 const mails = topic("mails", { key: "mailId", events: { sent: event("mail.sent", z.object({ mailId: z.string() })) } });
 const post = command("post", z.object({ mailId: z.string() }), { key: "mailId" });
@@ -23,12 +23,12 @@ export function typed(): void {
     retry: { attemptsMax: 2, backoffFirst: "10s" },
   });
   made
-      // @ts-expect-error a reply must carry the saga's key
-      .step("bad", { send: () => post({ mailId: "1" }), done: mails.sent })
-      // @ts-expect-error so must what aborts it
-      .abortOn(mails.sent)
-      // @ts-expect-error a command is no reply
-      .step("worse", { send: (s) => pay(s), done: pay });
+    // @ts-expect-error a reply must carry the saga's key
+    .step("bad", { send: () => post({ mailId: "1" }), done: mails.sent })
+    // @ts-expect-error so must what aborts it
+    .abortOn(mails.sent)
+    // @ts-expect-error a command is no reply
+    .step("worse", { send: (s) => pay(s), done: pay });
   made
     // @ts-expect-error the state has no such field
     .step("ship", { send: (s) => ship({ orderId: s.order, pence: 1 }), done: parcels.sent })

@@ -38,9 +38,14 @@ function meant({ instance, plan }: Turn, { step: named }: Steer): string | undef
 function retry(turn: Turn, { actor, reason: why, redriven = false, ...act }: Steer): Refused {
   const name = meant(turn, { actor, reason: why, ...act });
   if (name === undefined || turn.step(name).status !== "stuck") return refuseStep(turn, name);
-  const { undo, tries } = turn.step(name);
+  const { undo, tries, dead } = turn.step(name);
   // Its dead letter runs again: another command would be a second one.
   if (redriven) turn.note({ type: "redriven", step: name, why, actor });
+  else if (dead !== undefined)
+    return {
+      refused: "STEP_DEAD",
+      detail: `the command of ${name} is no dead letter any more: it has run, or was skipped; wait for its answer`,
+    };
   else if (undo === true) turn.note({ type: "undoing", step: name, number: tries + 1, why, actor });
   else turn.note({ ...sending(turn, stepOf(turn.plan, name) as StepPlan, tries + 1), why, actor });
   return undefined;

@@ -4,11 +4,11 @@ import { documents } from "../contract/documents.js";
 import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
+import type { Saga, SagaRetry } from "../saga/saga.js";
+import { saga } from "../saga/saga.js";
 import { service } from "../service/declare.js";
 import type { Service } from "../service/service.js";
-import type { Trial } from "../testing/trial.js";
-import type { Saga, SagaRetry } from "./saga.js";
-import { saga } from "./saga.js";
+import type { Trial } from "./trial.js";
 
 // For the tests of sagas: an order is paid, its goods are reserved, its parcel is sent. What was taken is counted.
 
@@ -50,13 +50,13 @@ export const release = command("release", Order, { key: "orderId" });
 export const ship = command("ship", Order, { key: "orderId" });
 
 /** What a service holds of an order: taken pence, or 0. */
-export const holdings = documents("holdings", z.object({ orderId: z.string(), pence: z.int() }), { id: "orderId" });
+const holdings = documents("holdings", z.object({ orderId: z.string(), pence: z.int() }), { id: "orderId" });
 
 /** How a command's nth run fares, of all runs of that command for that order. */
 export type Fate = "done" | "failed" | "refused" | "throws" | "dies" | "silent";
 export type Fates = (command: string, orderId: string, run: number) => Fate;
 
-export const happy: Fates = () => "done";
+const happy: Fates = () => "done";
 
 export interface ShopOptions {
   readonly fates?: Fates;
