@@ -1,6 +1,5 @@
 import { Committer } from "../consumer/committer.js";
 import { Consumer } from "../consumer/consumer.js";
-import type { SqlInput } from "../consumer/handler.js";
 import type { ConsumerHost } from "../consumer/plan.js";
 import type { Schedule } from "../consumer/schedules.js";
 import { sqlQuery } from "../consumer/statement.js";
@@ -180,10 +179,7 @@ class RunningApp implements App {
     return readSaga(this.#live().engine.store, this.#services, saga);
   }
 
-  async query(
-    strings: TemplateStringsArray,
-    ...values: readonly SqlInput[]
-  ): Promise<readonly Record<string, unknown>[]> {
+  async query(...[strings, ...values]: Parameters<App["query"]>): ReturnType<App["query"]> {
     const { text, params } = sqlQuery(strings, values);
     return await this.#live().engine.store.query(text, params);
   }

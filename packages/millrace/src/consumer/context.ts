@@ -156,7 +156,9 @@ export class HandlerContext implements PatternContext {
 
   /** Adds events to the stream that was decided on, numbered on from its version. */
   append(stream: StreamRead, events: readonly Message<string, unknown>[]): readonly NewRecord[] {
-    const records = events.map((event, index) => this.#outgoing(event, undefined, { sequence: stream.version + index + 1 }));
+    const records = events.map((event, index) =>
+      this.#outgoing(event, undefined, { sequence: stream.version + index + 1 }),
+    );
     this.#add([...records]);
     return records;
   }

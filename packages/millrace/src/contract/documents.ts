@@ -159,7 +159,7 @@ function checkIndexes({ jsonSchema }: CompiledSchema, fields: readonly string[],
  */
 export function ownDocuments<Doc>(name: string, options: DocumentOptions<Doc>): DocumentType<Doc> {
   const { indexes = [], unique = [], id, version = 1, migrate } = options;
-  const facts = { name, idField: id, version, migrate, indexes: [...indexes], unique: [...unique] };
+  const facts = { name, idField: id, version, migrate, indexes: [...indexes], unique: [...unique], changes: false };
   const asItIs: CompiledSchema = {
     jsonSchema: {},
     validate: (value) => ({ ok: true, value }),

@@ -247,7 +247,7 @@ function partOf(declaration: SagaDeclaration, from: "beginning" | "end" | undefi
   const start = new Set([...heard.values()].map((event) => contractDeclaration(event).topic?.name));
   for (const { done, failed } of plan.stages.flat())
     for (const event of [done, ...failed]) heard.set(event.type, event);
-  const emits = emittedBy(plan);
+  const emits = [own.topic.due as unknown as AnyContract, ...emittedBy(plan)];
   const subscriptions = [...heard.values()].map((contract): Subscription => {
     const begins = start.has(contractDeclaration(contract).topic?.name) ? from : "end";
     const options = { emits, ...(begins === undefined ? {} : { from: begins }) };
@@ -264,7 +264,7 @@ function partOf(declaration: SagaDeclaration, from: "beginning" | "end" | undefi
   );
   return {
     title: `saga ${plan.name}`,
-    topics: [own.topic as never],
+    topics: [],
     commands: [
       { contract: own.steer as unknown as AnyContract, options: { emits }, handler: steer as Handler, emitsAny: true },
     ],

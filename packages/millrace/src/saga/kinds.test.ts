@@ -122,6 +122,10 @@ it("knows the commands and events of its functions, also of those that compute",
   });
   const { consumers } = planApp([...shop().slice(1), service("orders").owns(orders, made)].map(serviceDeclaration));
   const declared = serviceDeclaration(service("others").owns(made)).consumers.find(({ name }) => name === "checked");
-  expect(declared?.subscriptions[0]?.options.emits?.map(({ type }) => type)).toEqual(["pay", "refund"]);
+  expect(declared?.subscriptions[0]?.options.emits?.map(({ type }) => type)).toEqual([
+    "saga-checked.due",
+    "pay",
+    "refund",
+  ]);
   expect(consumers.map(({ name }) => name)).toContain("orders.checked");
 });

@@ -5,7 +5,9 @@ import { abort, ending, isPastReturn, sending, type Turn } from "./turn.js";
 
 /** What an operator makes an instance do. An act that does not fit what it has come to is refused, and changes nothing. */
 export function steer(turn: Turn, act: Steer): void {
-  turn.refused = act.seen === turn.instance.seen ? steerBy(turn, act) : changed;
+  if (act.seen === turn.instance.seen) turn.refused = steerBy(turn, act);
+  // Where the dead letter ran before this was heard, there is nothing left to do.
+  else if (act.redriven !== true) turn.refused = changed;
 }
 
 const changed: Refusal = {
