@@ -165,8 +165,7 @@ export class Runner {
       if (!failed) circuit.succeeded(run);
       if (failed) failures.failed(run, error);
       else if (context.declaring.length > 0) this.#declared(run, context, value);
-      else if (run.subscription.contract.kind === "command")
-        commit(run, commandEffects(run.record, context.effects, value));
+      else if (run.subscription.contract.kind === "command") commit(run, commandEffects(context, value));
       else commit(run, context.effects);
     } catch (broken) {
       stop(broken);
