@@ -7,8 +7,8 @@ import { consumerActsOf } from "./consumer-acts.js";
 import { jobActsOf } from "./job-acts.js";
 import { flowMap } from "./map.js";
 import { readsOf, type Sight } from "./reads.js";
-import { iso } from "./views.js";
 import { sagaActsOf } from "./saga-acts.js";
+import { iso } from "./views.js";
 
 /** The admin of the app that runs in this process. */
 export function localAdmin(sight: Sight & { readonly live: Live }): Admin {
