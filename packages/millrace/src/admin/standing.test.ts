@@ -87,7 +87,11 @@ describe("a consumer's verdict", () => {
   it("is slow while it moves, stalled when it has not moved for a minute", () => {
     const behind = { ...view, lagRecords: 5, lagMs: 90_000 };
     expect(verdict({ view: behind })).toBe("slow: 5 events behind");
-    expect(verdict({ view: behind, status: { ...status, progressAt: now - 61_000 } })).toMatch(/^stalled: .* 61 s$/);
+    const still = { ...status, progressAt: now - 61_000 };
+    expect(verdict({ view: behind, status: still })).toMatch(/^stalled: .* 61 s$/);
+    expect(verdict({ view: behind, status: { ...still, partitions: 0 } })).toMatch(
+      /^slow: .* behind; another process has its partitions$/,
+    );
     expect(verdict({ view: { ...behind, lagMs: 10_000 }, status: { ...status, progressAt: now - 61_000 } })).toMatch(
       /^slow/,
     );

@@ -4,7 +4,7 @@ import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { service } from "../service/declare.js";
 import type { ScheduleOptions } from "../service/service.js";
-import { endTrials, type Trial, tempFolder, trial } from "../testing/trial.js";
+import { endTrials, otherProgram, type Trial, tempFolder, trial } from "../testing/trial.js";
 import { virtualClock } from "../testing/virtual-clock.js";
 
 afterEach(endTrials);
@@ -92,6 +92,22 @@ describe("a schedule", () => {
     await t.clock.advance(minute);
     await t.rest();
     expect(await times(t)).toEqual(["2026-01-01T03:00:00.000Z"]);
+  });
+
+  it("goes on where another process left it, which was ahead and has died", async () => {
+    const dir = tempFolder();
+    const clock = virtualClock(Date.UTC(2026, 0, 1, 0, 30));
+    const t = await trial([ticking({ cron: "0 * * * *" })], { dir, clock });
+    // The other one publishes the tick of one o'clock and dies; this one stands still until ten past five.
+    const next = Date.UTC(2026, 0, 1, 2);
+    otherProgram(dir, (database) => database.prepare("UPDATE mr_schedules SET next = ?").run(next));
+    clock.set(Date.UTC(2026, 0, 1, 5, 10));
+    await clock.advance(minute);
+    await t.rest();
+    expect(await times(t)).toEqual(["2026-01-01T05:00:00.000Z"]);
+    await clock.advance(hour);
+    await t.rest();
+    expect(await times(t)).toEqual(["2026-01-01T05:00:00.000Z", "2026-01-01T06:00:00.000Z"]);
   });
 
   it("follows its time zone through the changes of the clocks", async () => {

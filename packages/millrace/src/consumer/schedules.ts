@@ -46,12 +46,17 @@ export class Schedule {
     }
   }
 
+  /** As the store knows it. */
+  get #rule(): string {
+    return `${this.#plan.cron} ${this.#plan.timezone}`;
+  }
+
   async open(): Promise<void> {
-    const { service, name, cron, timezone } = this.#plan;
+    const { service, name } = this.#plan;
     const row = await this.#host.engine.store.ensureSchedule({
       service,
       schedule: name,
-      cron: `${cron} ${timezone}`,
+      cron: this.#rule,
       next: this.#after(this.#host.clock.now()),
     });
     this.#next = row.next;
@@ -104,7 +109,7 @@ export class Schedule {
       const claim = { type: "tick" as const, service, schedule: name, tick, next };
       const outcome = await commitOne(this.#host.committer, claim, record);
       if (outcome.type === "failed") throw outcome.error;
-      this.#next = next;
+      this.#next = outcome.type === "already" ? await this.#stored(next) : next;
       this.#arm();
       if (this.resting) this.onResting();
     } catch (error) {
@@ -114,6 +119,18 @@ export class Schedule {
       );
       this.#sleep(lookMs);
     }
+  }
+
+  /**
+   * Another process was faster. It may have seen an earlier time than this one, and be gone by now: what it stored says
+   * which tick comes next. Not so when it runs by another rule.
+   */
+  async #stored(next: number | undefined): Promise<number | undefined> {
+    const { service, name } = this.#plan;
+    const row = (await this.#host.engine.inspect.schedules()).find(
+      (one) => one.service === service && one.schedule === name && one.cron === this.#rule,
+    );
+    return row === undefined ? next : row.next;
   }
 
   #after(ms: number): number | undefined {

@@ -1,9 +1,7 @@
 import type { Change, EngineContext } from "../engine/engine.js";
 import type { LogAdmin, LogWriter, NewRecord, TopicShape } from "../log/log.js";
 import { uuidv7 } from "../runtime/ids.js";
-import type { JobChange, NewJob } from "../store/jobs.js";
-import type { Act, ActOutcome, Operate } from "../store/operate.js";
-import type { Seek } from "../store/seek.js";
+import type { ActOutcome } from "../store/operate.js";
 import type { OperationResult } from "../store/unit.js";
 import { type Checkpointer, createCheckpointer } from "./checkpoint.js";
 import { Claims } from "./claims.js";
@@ -12,9 +10,9 @@ import { DocumentTables } from "./documents.js";
 import { fileFailure } from "./errors.js";
 import type { prepareFile } from "./format.js";
 import { LaneTables } from "./lane-tables.js";
-import { Leases } from "./leases.js";
+import { Leases, leaseMs } from "./leases.js";
 import { LogAppender } from "./log-appender.js";
-import { type Appending, createOperate } from "./operate.js";
+import { type Appending, createOperate, type OperateNow } from "./operate.js";
 import { isRunning } from "./owner.js";
 import { PositionTables } from "./position-tables.js";
 import { TableReads } from "./reads.js";
@@ -38,7 +36,7 @@ export interface Bell {
 export interface Door {
   readonly writes: TableWrites;
   readonly log: Pick<LogAdmin, "ensureTopic"> & LogWriter;
-  readonly operate: Operate;
+  readonly operate: OperateNow;
   /** The same group again, after its answer was lost. */
   recommit: TableWrites["commit"];
 }
@@ -66,6 +64,7 @@ export class Core {
   readonly #checkpointer: Checkpointer | undefined;
   readonly #heard = new Set<(bell: Bell, origin: string) => void>();
   #cancelTrim = () => {};
+  #cancelUnheard = () => {};
   #sweep: Sweep | undefined;
 
   constructor(parts: CoreParts) {
@@ -164,14 +163,22 @@ export class Core {
     this.ring({ change: { leases: true } }, member);
   }
 
-  /** After a take-over: members that are named in the file and whose processes are gone do not come back. */
+  /**
+   * After a take-over: members that are named in the file and whose processes are gone do not come back. The others have
+   * a lease's time for it; then who is here looks for what they held, as their numbers may be other programs' by now.
+   */
   bury(before: string | undefined): void {
+    let unheard = false;
     for (const member of this.#positions.holders())
       if (member === before || !isRunning(member)) this.leases.leave(member);
+      else unheard = true;
+    if (!unheard) return;
+    this.#cancelUnheard = this.#parts.context.clock.after(leaseMs, () => this.ring({ change: { leases: true } }, ""));
   }
 
   async close(): Promise<void> {
     this.#cancelTrim();
+    this.#cancelUnheard();
     await this.#checkpointer?.close();
     try {
       if (this.#checkpointer !== undefined) this.#parts.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -186,8 +193,11 @@ export class Core {
     }
   }
 
-  /** After an act, what the owner remembers of lanes and leases is made to agree with the file. */
-  #operating(operate: Operate, member: string): Operate {
+  /**
+   * After an act, what the owner remembers of lanes and leases is made to agree with the file: before anything else is
+   * committed, which would be checked against what was.
+   */
+  #operating(operate: OperateNow, member: string): OperateNow {
     const changed = <T extends ActOutcome>(outcome: T): T => {
       this.#lanes.reload();
       this.ring({ change: { lanes: outcome.lanes, amended: true } }, member);
@@ -198,20 +208,19 @@ export class Core {
       return outcome;
     };
     return {
-      edit: async (entry: number, id: string, data: string, act: Act) =>
-        changed(await operate.edit(entry, id, data, act)),
-      skip: async (entries: readonly number[], act: Act) => changed(await operate.skip(entries, act)),
-      redrive: async (entries: readonly number[], act: Act) => changed(await operate.redrive(entries, act)),
-      forget: async (consumer: string, act: Act) => {
-        const outcome = changed(await operate.forget(consumer, act));
+      edit: (entry, id, data, act) => changed(operate.edit(entry, id, data, act)),
+      skip: (entries, act) => changed(operate.skip(entries, act)),
+      redrive: (entries, act) => changed(operate.redrive(entries, act)),
+      forget: (consumer, act) => {
+        const outcome = changed(operate.forget(consumer, act));
         this.#positions.forget(consumer);
         this.ring({ change: { leases: true } }, member);
         return outcome;
       },
-      pause: async (consumer: string, act: Act) => paused(await operate.pause(consumer, act)),
-      resume: async (consumer: string, act: Act) => paused(await operate.resume(consumer, act)),
-      seek: async (asked: Seek, act: Act) => {
-        const outcome = await operate.seek(asked, act);
+      pause: (consumer, act) => paused(operate.pause(consumer, act)),
+      resume: (consumer, act) => paused(operate.resume(consumer, act)),
+      seek: (asked, act) => {
+        const outcome = operate.seek(asked, act);
         this.#positions.forget(asked.consumer);
         this.#lanes.reload();
         this.ring({ change: { lanes: outcome.lanes, amended: true, leases: true } }, member);
@@ -221,16 +230,16 @@ export class Core {
     };
   }
 
-  #jobs(operate: Operate, member: string): Pick<Operate, "createJob" | "changeJob" | "advanceJobs"> {
+  #jobs(operate: OperateNow, member: string): Pick<OperateNow, "createJob" | "changeJob" | "advanceJobs"> {
     const told = <T>(outcome: T): T => {
       this.ring({ change: { jobs: true } }, member);
       return outcome;
     };
     return {
-      createJob: async (job: NewJob, act: Act) => told(await operate.createJob(job, act)),
-      changeJob: async (job: number, change: JobChange, act: Act) => told(await operate.changeJob(job, change, act)),
-      advanceJobs: async (now: number) => {
-        const outcome = await operate.advanceJobs(now);
+      createJob: (job, act) => told(operate.createJob(job, act)),
+      changeJob: (job, change, act) => told(operate.changeJob(job, change, act)),
+      advanceJobs: (now) => {
+        const outcome = operate.advanceJobs(now);
         if (outcome.lanes.length === 0) return outcome;
         this.#lanes.reload();
         this.ring({ change: { lanes: outcome.lanes } }, member);

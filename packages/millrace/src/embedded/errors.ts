@@ -10,7 +10,7 @@ const damaged = new Set([11, 26]); // CORRUPT, NOTADB
 export function storeFailure(error: unknown): Failure {
   if (isFailure(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const code = primaryCode(error);
+  const code = primaryCode(error) ?? systemCode(error);
   if (code === full)
     return new Failure(
       "STORE_FULL",
@@ -87,4 +87,11 @@ export function uniqueTaken(write: DocumentWrite, field?: string): Failure {
   return new Failure("UNIQUE_TAKEN", `${write.service}/${write.type}: another document already has this ${fields}`, {
     details: { type: write.type, field: fields },
   });
+}
+
+/** What the system says of the files beside the database, like `owner.json`, in SQLite's codes. */
+function systemCode(error: unknown): number | undefined {
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  if (typeof code !== "string" || typeof syscall !== "string") return undefined;
+  return code === "ENOSPC" || code === "EDQUOT" ? full : 10;
 }

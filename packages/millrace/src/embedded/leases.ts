@@ -1,7 +1,7 @@
 import type { Clock } from "../runtime/clock.js";
 
 /** How long a process may stay silent before others take its partitions. */
-const leaseMs = 15_000;
+export const leaseMs = 15_000;
 
 /** A process that runs consumers on this file: its name, and the consumers it takes part in. */
 interface Member {

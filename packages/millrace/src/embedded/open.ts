@@ -45,7 +45,7 @@ export class OpenEmbedded implements OpenEngine {
     ensureTopic: (topic) => this.#live.log.ensureTopic(topic),
     topics: () => this.#live.log.topics(),
   };
-  readonly operate = operateBy((name, args) => {
+  readonly operate = operateBy(async (name, args) => {
     const act = this.#live.operate[name] as (...args: readonly unknown[]) => unknown;
     return act(...args);
   });
@@ -127,8 +127,7 @@ export class OpenEmbedded implements OpenEngine {
     wire?.close();
     this.#calls.close(new Failure("APP_STOPPED", "the app stopped before the file's owner answered"));
     await this.#listening?.close();
-    const core = this.#core;
-    const reader = this.#reader;
+    const [core, reader] = [this.#core, this.#reader];
     try {
       await this.#host?.close();
       core?.leave(this.#parts.member);
@@ -217,10 +216,12 @@ export class OpenEmbedded implements OpenEngine {
   }
 
   async #startHost(dir: string, { before }: Ownership): Promise<void> {
-    const { context, member } = this.#parts;
     const file = join(dir, "millrace.db");
-    this.#host = await startHost({ dir, file, member, before }, context.logger);
-    this.#attach(await greet(this.#host.wire, this.#joining));
+    this.#host = await startHost({ dir, file, member: this.#parts.member, before }, this.#parts.context.logger);
+    if (this.#attach(await greet(this.#host.wire, this.#joining))) return;
+    // This process was stopped meanwhile: what it calls would never be answered, and nobody else may own the file.
+    await this.#host.close();
+    throw new Failure("STORE_UNAVAILABLE", `${file}: its writer did not let this process in; it is started again`);
   }
 
   /** Whoever writes has let this process in. */

@@ -18,8 +18,13 @@ export type Transact = <T>(work: () => T) => T;
 /** As {@link Transact}, for work that also appends records to the log. */
 export type Appending = <T>(work: (append: (record: NewRecord) => void) => T) => T;
 
+/** Operators' acts, done when the call returns. */
+export type OperateNow = {
+  readonly [Name in keyof Operate]: (...args: Parameters<Operate[Name]>) => Awaited<ReturnType<Operate[Name]>>;
+};
+
 /** Operators' acts on the file. What they change behind the engine's memory is in the outcome's `lanes`. */
-export function createOperate(database: Database, transact: Transact, appending: Appending): Operate {
+export function createOperate(database: Database, transact: Transact, appending: Appending): OperateNow {
   return {
     edit: (entry, id, data, act) => transact(() => edit(database, { entry, id, data }, act)),
     skip: (entries, act) =>

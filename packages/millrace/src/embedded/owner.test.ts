@@ -4,9 +4,13 @@ import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, it } from "vitest";
+import { type Clock, systemClock } from "../runtime/clock.js";
+import { silentLogger } from "../runtime/logger.js";
+import { systemRandom } from "../runtime/random.js";
 import { service } from "../service/declare.js";
 import { endTrials, Trial, tempFolder, trial } from "../testing/trial.js";
 import { virtualClock } from "../testing/virtual-clock.js";
+import { embedded } from "./embedded.js";
 import { openReadOnly } from "./read-only.js";
 
 const children = new Set<ReturnType<typeof spawn>>();
@@ -76,6 +80,27 @@ describe("a second program on one folder", () => {
   });
 });
 
+describe("a process that was stopped while its writer started", () => {
+  it("says so and lets the file go, instead of waiting for ever", async () => {
+    const dir = tempFolder();
+    let welcomes = 0;
+    const after: Clock["after"] = (ms, run) => {
+      if (ms !== 5_000) return systemClock.after(ms, run);
+      welcomes += 1;
+      queueMicrotask(run);
+      return () => {};
+    };
+    // The time of a flush, as it sees it, puts the writer into a thread of its own.
+    const clock = { ...systemClock, monotonic: () => performance.now() * 1_000, after };
+    const context = { clock, random: systemRandom, logger: silentLogger };
+    await expect(embedded(dir).open(context)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    expect(welcomes).toBe(1);
+    const opened = await embedded(dir).open({ ...context, clock: systemClock });
+    expect(await opened.log.topics()).toEqual([]);
+    await opened.close();
+  });
+});
+
 describe("a lock that is some other file", () => {
   it("is named, and stays as it is", async () => {
     const dir = tempFolder();
@@ -115,8 +140,10 @@ describe("the engine's folder", () => {
       code: "STORE_UNAVAILABLE",
       message: expect.stringContaining(file),
     });
-    const dir = tempFolder();
-    mkdirSync(join(dir, "millrace.db"));
-    await expect(trial([idle()], { dir })).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    for (const name of ["millrace.db", "owner.json"]) {
+      const dir = tempFolder();
+      mkdirSync(join(dir, name));
+      await expect(trial([idle()], { dir })).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    }
   });
 });

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Running } from "../app/app.js";
 import { embedded } from "../embedded/embedded.js";
 import { Failure } from "../failure/failure.js";
 import type { MillraceApp } from "../main/millrace.js";
 import { orders, placeOrder, price, type TrialOptions, trialApp } from "../main/trial-app.js";
 import { virtualClock } from "../testing/virtual-clock.js";
 import { running } from "./command-routes.js";
+import { laggards } from "./health.js";
 
 let app: MillraceApp;
 let gate: Promise<void>;
@@ -109,6 +111,22 @@ describe("health", () => {
     ]);
     open();
     await vi.waitFor(async () => expect((await ready(url))[0]).toBe(200));
+  });
+
+  it("stays ready while another process has all partitions of a consumer, and their backlog", async () => {
+    const clock = virtualClock();
+    const url = await started({ clock, gate: () => gate, http: { readyWithin: "90s" } });
+    await app.send(placeOrder({ orderId: "o-1", pence: 1 }));
+    await orderInFlight();
+    await clock.advance(124_000);
+    const here = app[running] as Running;
+    expect((await laggards(here, 90_000)).map(({ consumer }) => consumer)).toEqual(["orders"]);
+    const without: Running = {
+      ...here,
+      consumers: () => here.consumers().map(({ blocked: _, ...status }) => ({ ...status, partitions: 0 })),
+    };
+    expect(await laggards(without, 90_000)).toEqual([]);
+    expect((await ready(url))[0]).toBe(503);
   });
 
   it("stays ready when a consumer was idle for long and has just got work", async () => {

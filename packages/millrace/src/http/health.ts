@@ -65,7 +65,10 @@ async function storeProblem({ clock, engine }: Running): Promise<string | undefi
 export async function laggards(running: Running, windowMs: number): Promise<readonly Laggard[]> {
   const now = running.clock.now();
   const statuses = running.consumers();
-  const suspects = statuses.filter((status) => status.state === "running" && now - status.progressAt > windowMs);
+  // Without a partition here, the work is another process's.
+  const suspects = statuses.filter(
+    ({ state, partitions, progressAt }) => state === "running" && partitions > 0 && now - progressAt > windowMs,
+  );
   const views = suspects.length === 0 ? [] : await running.engine.inspect.consumers(now);
   const waiting = new Map(
     views.map((view) => [view.consumer, view.paused === undefined && view.lagRecords > 0 ? view.lagMs : 0]),
