@@ -38,6 +38,11 @@ export function serviceDeclaration(of: Service): ServiceDeclaration {
   return found;
 }
 
+/** A service of a declaration that there is already, or of one made from it. */
+export function declaredService(declaration: ServiceDeclaration): Service {
+  return { name: declaration.name, [declared]: declaration } as unknown as Service;
+}
+
 type OnArgs = readonly [
   contract: AnyContract,
   optionsOrHandler: EventOptions<AnyContract> | IsolatedOptions<AnyContract> | Handler,

@@ -1,4 +1,13 @@
 export { type LogUnderTest, logConformance } from "./conformance/log.js";
 export { type StoreUnderTest, storeConformance } from "./conformance/store.js";
 export type { ConformanceCase, Exceptions } from "./conformance/suite.js";
+export {
+  type Harness,
+  type Harnessed,
+  type HarnessLetter,
+  type HarnessOptions,
+  type HarnessTimer,
+  harness,
+} from "./harness.js";
+export { type Verified, type VerifyOptions, verify } from "./verify.js";
 export { type VirtualClock, virtualClock } from "./virtual-clock.js";

@@ -10,6 +10,7 @@ import type { Logger } from "../runtime/logger.js";
 import { seededRandom } from "../runtime/random.js";
 import type { Service } from "../service/service.js";
 import type { LaneEntry } from "../store/unit.js";
+import { passUntil, passWhile } from "./passing-time.js";
 import { type VirtualClock, virtualClock } from "./virtual-clock.js";
 
 /** What a trial may be given; the rest is what most tests want. */
@@ -27,8 +28,6 @@ export interface Line {
   readonly message: string;
 }
 
-const stepMs = 25;
-const stepsMax = 40_000;
 const open = new Set<Trial>();
 let made = 0;
 const folders = new Set<string>();
@@ -90,14 +89,7 @@ export class Trial {
 
   /** Lets virtual time pass until everything is handled. */
   async rest(): Promise<void> {
-    let rested = false;
-    const settled = this.app.settled().finally(() => {
-      rested = true;
-    });
-    // Time passes until it is known; then its error is the test's.
-    settled.catch(() => undefined);
-    await this.until(() => rested);
-    await settled;
+    await passWhile(this.clock, this.app.settled());
   }
 
   /** As `rest`, where one consumer has stopped with work left: `settled` says so when the others are done. */
@@ -109,13 +101,7 @@ export class Trial {
 
   /** Lets virtual time pass, a little at a time, until the condition holds. */
   async until(condition: () => unknown): Promise<void> {
-    for (let step = 0; ; step += 1) {
-      await this.clock.advance(0);
-      if (await condition()) return;
-      if (step === stepsMax)
-        throw new Error(`the condition does not hold after ${(stepsMax * stepMs) / 1000} s of virtual time`);
-      await this.clock.advance(stepMs);
-    }
+    await passUntil(this.clock, condition);
   }
 
   /** Stops, and starts the same file with these services: a new program, or the same one again. */
@@ -126,12 +112,7 @@ export class Trial {
 
   async stop(): Promise<void> {
     open.delete(this);
-    let stopped = false;
-    const stopping = this.app.stop().finally(() => {
-      stopped = true;
-    });
-    await this.until(() => stopped);
-    await stopping;
+    await passWhile(this.clock, this.app.stop());
   }
 
   #logger(bound: object): Logger {
