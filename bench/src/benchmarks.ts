@@ -6,6 +6,7 @@ export const benchmarks = {
   handle: async () => (await import("./handle.js")).handle,
   latency: async () => (await import("./latency.js")).latencyBenchmark,
   checkout: async () => (await import("./checkout.js")).checkout,
+  aggregate: async () => (await import("./aggregate.js")).aggregateBenchmark,
   replay: async () => (await import("./replay.js")).replay,
   projection: async () => (await import("./projection.js")).projectionBenchmark,
   "hot-key": async () => (await import("./hot-key.js")).hotKey,

@@ -1,5 +1,7 @@
 export type { ConsumerStanding } from "./admin/standing.js";
 export { type Aggregate, type AggregateOptions, aggregate } from "./aggregate/aggregate.js";
+export type { Change } from "./aggregate/changes.js";
+export type { Blame, Moment, StateAt } from "./aggregate/history.js";
 export type {
   App,
   AppOptions,
@@ -14,6 +16,7 @@ export type {
   StartOptions,
 } from "./app/app.js";
 export type { MemoryOptions } from "./app/memory.js";
+export type { ReadAggregate } from "./app/read-aggregate.js";
 export type { ReadSaga } from "./app/read-sagas.js";
 export type { Context, Documents, Refusal, SqlEffect, SqlInput } from "./consumer/handler.js";
 export type {

@@ -1,3 +1,4 @@
+import type { Change } from "../aggregate/changes.js";
 import type { SagaInstance } from "../saga/view.js";
 import type { AuditRow, EventQuery } from "../store/inspect.js";
 import type { Job, JobChange, JobItem, JobItemQuery } from "../store/jobs.js";
@@ -115,6 +116,41 @@ export interface EventDetail extends Origin {
   readonly deliveries: readonly DeliveryView[];
 }
 
+/** A moment in an aggregate's life: one of the three. `time` in ms since the epoch; `before` an event's id. */
+export interface AggregateMoment {
+  readonly version?: number;
+  readonly time?: number;
+  readonly before?: string;
+}
+
+/** Which aggregate: by its topic and key. */
+export interface AggregateName {
+  readonly type: string;
+  readonly id: string;
+}
+
+/** An aggregate's state, as JSON. `time` is when its last event was stored, ISO. */
+export interface AggregateView extends AggregateName {
+  readonly version: number;
+  readonly time?: string;
+  readonly state: unknown;
+}
+
+/** The event that last changed a value of a state. */
+export interface BlameView {
+  readonly change: Change;
+  readonly event: {
+    readonly id: string;
+    readonly type: string;
+    readonly sequence: number;
+    readonly time: string;
+    readonly actor?: string;
+    readonly correlationId: string;
+    readonly causationId?: string;
+    readonly data: unknown;
+  };
+}
+
 /** One check of a doctor. */
 export interface Finding {
   readonly check: string;
@@ -164,6 +200,16 @@ export interface Admin {
   explain(args: { readonly id?: string; readonly key?: string }): Promise<Origin & { readonly flows: readonly Flow[] }>;
   /** The choreography as the running app declares it, and as its log shows it. */
   map(args: MapWindow): Promise<Origin & FlowMap>;
+  /** As it is, or as it was. NOT_FOUND when it has no events. */
+  aggregate(args: AggregateName & { readonly at?: AggregateMoment }): Promise<Origin & AggregateView>;
+  /** What differs between two moments of it; without `to`, between one and now. */
+  aggregateDiff(
+    args: AggregateName & { readonly from: AggregateMoment; readonly to?: AggregateMoment },
+  ): Promise<Origin & AggregateName & { readonly changes: readonly Change[] }>;
+  /** Which event last set what is at a path of its state. */
+  aggregateBlame(
+    args: AggregateName & { readonly path: string; readonly at?: AggregateMoment },
+  ): Promise<Origin & AggregateName & BlameView>;
   consumers(): Promise<Origin & { readonly consumers: readonly ConsumerStanding[] }>;
   forget(args: ActArgs & { readonly consumer: string; readonly force?: boolean }): Promise<ActReport>;
   /** Has the consumer start no more runs until it is resumed; those under way end. */

@@ -35,6 +35,8 @@ const selection: Schema = {
   events: args(eventConditions),
   all: { type: "boolean" },
 };
+const moment = args({ version: count, time: { type: "number" }, before: text });
+const aggregate = { type: text, id: text } as const;
 const cursor = { type: "string", maxLength: 100_000 } as const;
 
 /** What each call of {@link Admin} takes, as JSON Schema. The keys are the calls there are. */
@@ -45,6 +47,9 @@ export const calls: Readonly<Record<keyof Admin, Schema>> = {
   tail: args({ query: args(conditions), after: cursor, last: count, waitMs: count }, ["query"]),
   explain: args({ id: text, key: text }),
   map: args({ since: { type: "number" }, events: count }, ["events"]),
+  aggregate: args({ ...aggregate, at: moment }, ["type", "id"]),
+  aggregateDiff: args({ ...aggregate, from: moment, to: moment }, ["type", "id", "from"]),
+  aggregateBlame: args({ ...aggregate, path: text, at: moment }, ["type", "id", "path"]),
   consumers: args({}),
   forget: args({ ...act, consumer: text, force: { type: "boolean" } }, ["reason", "actor", "consumer"]),
   pause: args({ ...act, consumer: text }, ["reason", "actor", "consumer"]),

@@ -31,8 +31,13 @@ export function declaredMap(services: readonly ServiceDeclaration[]): DeclaredMa
   const reactions: Reaction[] = [];
   const publishes = (type: string, service: string) =>
     void publishers.set(type, (publishers.get(type) ?? new Set()).add(service));
-  for (const { name: service, consumers, commands, owned } of services) {
+  for (const { name: service, consumers, commands, owned, parts } of services) {
     for (const topic of owned) for (const { type } of Object.values(topic)) publishes(type, service);
+    // What an aggregate's commands lead to is not in their emits: it alone writes its topic.
+    for (const part of parts)
+      for (const { contract } of part.commands)
+        for (const { type: effect } of part.topics.flatMap((topic) => Object.values(topic)))
+          reactions.push({ service, cause: contract.type, effect });
     const own = { name: undefined, subscriptions: commands };
     for (const { name, subscriptions } of [...consumers, own]) {
       const consumer = name === undefined ? service : `${service}.${name}`;

@@ -1,14 +1,21 @@
+import type { AggregateDefinition } from "../aggregate/definition.js";
 import { Failure } from "../failure/failure.js";
 import type { Inspect } from "../store/inspect.js";
 import type { Admin } from "./admin.js";
 import { readsOf } from "./reads.js";
 
 /** The admin of a file that is read while nothing runs: it shows all there is, and every act is PROCESS_MISSING. */
-export function fileAdmin(file: { readonly inspect: Inspect; readonly dir: string; now(): number }): Admin {
-  const { inspect, dir, now } = file;
+export function fileAdmin(file: {
+  readonly inspect: Inspect;
+  readonly dir: string;
+  /** Those of the app's code, where it was loaded for them. */
+  readonly aggregates?: readonly AggregateDefinition[] | undefined;
+  now(): number;
+}): Admin {
+  const { inspect, dir, now, aggregates } = file;
   const stopping = new AbortController().signal;
   return {
-    ...readsOf({ inspect, dir, now, live: undefined, stopping }),
+    ...readsOf({ inspect, dir, now, live: undefined, aggregates, stopping }),
     map: refuse,
     forget: refuse,
     pause: refuse,

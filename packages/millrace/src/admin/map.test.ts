@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { bank, open, payOut } from "../app/trial-accounts.js";
 import { drawDot, drawMermaid } from "../cli/map-drawing.js";
 import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
@@ -51,6 +52,20 @@ describe("the map", () => {
       { type: "payment.refunded", from: ["billing"], events: 0 },
     ]);
     expect(map.cycles).toEqual([]);
+  });
+
+  it("takes what an aggregate's commands lead to for declared", async () => {
+    const t = await trial([bank()]);
+    await t.app.send(open({ account: "a", owner: "ann" }));
+    await t.app.send(payOut({ account: "a", pence: 0, note: "" }));
+    await t.rest();
+    const { drift, unheard } = await mapOf(t);
+    expect(drift.undeclared).toEqual([]);
+    expect(unheard.find(({ type }) => type === "account.opened")).toEqual({
+      type: "account.opened",
+      from: ["bank"],
+      events: 1,
+    });
   });
 
   it("shows what a program before this one published and this one does not declare", async () => {

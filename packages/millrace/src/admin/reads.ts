@@ -1,10 +1,12 @@
 import { version as nodeVersion } from "node:process";
+import type { AggregateDefinition } from "../aggregate/definition.js";
 import { Failure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import type { ConsumerView, EventQuery, Inspect } from "../store/inspect.js";
 import type { LaneEntry } from "../store/unit.js";
 import type { Live } from "./acts.js";
 import type { Admin, Origin } from "./admin.js";
+import { aggregateReadsOf, aggregatesOf } from "./aggregates.js";
 import { diagnose } from "./doctor.js";
 import { deliveriesOf, explain } from "./explain.js";
 import { findSaga, listSagas } from "./saga-reads.js";
@@ -35,6 +37,8 @@ export interface Sight {
   readonly inspect: Inspect;
   /** Undefined when the file is read while nothing runs. */
   readonly live: Live | undefined;
+  /** Those of the app's code, when it is at hand though nothing runs. */
+  readonly aggregates?: readonly AggregateDefinition[] | undefined;
   readonly dir: string | undefined;
   now(): number;
   /** Aborted when the app stops: whoever waits is answered. */
@@ -47,7 +51,9 @@ const pageMax = 1_000;
 export function readsOf(sight: Sight): Reads {
   const { inspect } = sight;
   const origin = (): Origin => ({ from: sight.live === undefined ? "file" : "process", asOf: iso(sight.now()) });
+  const aggregates = sight.live === undefined ? sight.aggregates : aggregatesOf(sight.live.running.services);
   return {
+    ...aggregateReadsOf({ inspect, aggregates, origin }),
     status: () => status(sight, origin()),
     async search(query) {
       const { events, next } = await inspect.events(bounded(query));

@@ -6,7 +6,7 @@ import type { AggregateDefinition } from "./definition.js";
 import { type Folded, foldRecords, frozen, initial } from "./fold.js";
 
 /** What is read of a stream at a time. */
-const pageRecords = 500;
+export const pageRecords = 500;
 
 /**
  * The newest state: from what is known of it, or its snapshot, and the events since. Where the store answers at once and a

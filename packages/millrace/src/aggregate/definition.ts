@@ -1,6 +1,7 @@
-import type { PartDeclaration } from "../consumer/part.js";
+import { type PartDeclaration, partDeclaration } from "../consumer/part.js";
 import type { Message, Received } from "../contract/contract.js";
 import type { ContractDeclaration, TopicDeclaration } from "../contract/declaration.js";
+import { Failure } from "../failure/failure.js";
 
 /** An aggregate with its types forgotten: what runs it, reads it and tests it. */
 export interface AggregateDefinition {
@@ -21,4 +22,17 @@ export interface AggregateDefinition {
 /** What an aggregate comes down to. */
 export interface AggregatePart extends PartDeclaration {
   readonly aggregate: AggregateDefinition;
+}
+
+/** The aggregate that a part is; undefined when it is another pattern. */
+export function aggregateOf(declaration: PartDeclaration): AggregateDefinition | undefined {
+  return (declaration as Partial<AggregatePart>).aggregate;
+}
+
+/** @throws {Failure} OPTION_INVALID when `aggregate()` did not make it. */
+export function definitionOf(value: object): AggregateDefinition {
+  const declaration = partDeclaration(value);
+  const found = declaration === undefined ? undefined : aggregateOf(declaration);
+  if (found !== undefined) return found;
+  throw new Failure("OPTION_INVALID", "this value was not made by aggregate(); pass on what it returns, uncopied");
 }

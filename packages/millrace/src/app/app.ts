@@ -1,3 +1,4 @@
+import type { Aggregate } from "../aggregate/aggregate.js";
 import type { SqlInput } from "../consumer/handler.js";
 import type { EventName, Message } from "../contract/contract.js";
 import type { ContractDeclaration } from "../contract/declaration.js";
@@ -13,6 +14,7 @@ import type { Saga } from "../saga/saga.js";
 import type { Service, ServiceDeclaration } from "../service/service.js";
 import type { Operation } from "../store/unit.js";
 import type { MemoryOptions } from "./memory.js";
+import type { ReadAggregate } from "./read-aggregate.js";
 import type { ReadSaga } from "./read-sagas.js";
 
 /** What an app is made of. Only `services` is needed. */
@@ -184,6 +186,12 @@ export interface App {
    * @throws {Failure} OPTION_INVALID when none does.
    */
   saga<State, Key extends string>(saga: Saga<State, Key>): ReadSaga<State>;
+  /**
+   * Aggregates of one type, as they are and as they were.
+   *
+   * @throws {Failure} OPTION_INVALID when no service of the app owns it.
+   */
+  aggregate<State>(type: Aggregate<State, string>): ReadAggregate<State>;
   /**
    * Rows of a query over SQL read models. It only reads; handlers write, with `ctx.sql`.
    *

@@ -1,3 +1,4 @@
+import type { Aggregate } from "../aggregate/aggregate.js";
 import { Committer } from "../consumer/committer.js";
 import { Consumer } from "../consumer/consumer.js";
 import type { ConsumerHost } from "../consumer/plan.js";
@@ -40,6 +41,7 @@ import { type LoopWatch, loopWatch } from "./loop-watch.js";
 import { eventMemory } from "./memory.js";
 import { type AppPlan, planApp } from "./plan.js";
 import { isList, Publisher } from "./publisher.js";
+import { type ReadAggregate, readAggregate } from "./read-aggregate.js";
 import { readDocuments } from "./read-documents.js";
 import { readProjection } from "./read-projection.js";
 import { type ReadSaga, readSaga } from "./read-sagas.js";
@@ -127,12 +129,8 @@ class RunningApp implements App {
       parts.loop?.start(parts.consumers);
       await parts.timers.arm();
       parts.jobs.wake();
-      const { engine, consumers, jobs } = parts;
-      const { contracts } = this.#plan;
-      const here = new Set(consumers.map(({ name }) => name));
-      const elsewhere = this.#plan.consumers.map(({ name }) => name).filter((name) => !here.has(name));
-      const seen = { engine, contracts, elsewhere, services: this.#services, clock: this.#clock, logger: this.#logger };
-      const running = runningOf(seen, consumers, jobs);
+      const seen = { engine, plan: this.#plan, services: this.#services, clock: this.#clock, logger: this.#logger };
+      const running = runningOf(seen, parts.consumers, parts.jobs);
       for (const extension of this.#extensions) {
         await extension.start(this, running);
         parts.started.push(extension);
@@ -173,6 +171,10 @@ class RunningApp implements App {
 
   projection<Row>(projection: Projection<Row>): ProjectionRows<Row> {
     return readProjection(this.#live().engine.store, this.#services, projection);
+  }
+
+  aggregate<State>(type: Aggregate<State, string>): ReadAggregate<State> {
+    return readAggregate(this.#live().engine.store, this.#services, type);
   }
 
   saga<State, Key extends string>(saga: Saga<State, Key>): ReadSaga<State> {

@@ -4,15 +4,20 @@ import { Failure } from "../failure/failure.js";
 import type { Running } from "./app.js";
 import { consumerStatus } from "./consumer-status.js";
 import type { JobRunner } from "./job-runner.js";
+import type { AppPlan } from "./plan.js";
 
 /** What the parts around the app may see of it. */
 export function runningOf(
-  seen: Pick<Running, "engine" | "services" | "contracts" | "elsewhere" | "clock" | "logger">,
+  seen: Pick<Running, "engine" | "services" | "clock" | "logger"> & { readonly plan: AppPlan },
   consumers: readonly Consumer[],
   jobs: JobRunner,
 ): Running {
+  const { plan, ...rest } = seen;
+  const here = new Set(consumers.map(({ name }) => name));
   return {
-    ...seen,
+    ...rest,
+    contracts: plan.contracts,
+    elsewhere: plan.consumers.map(({ name }) => name).filter((name) => !here.has(name)),
     consumers: () => consumers.map(consumerStatus),
     lanesChanged: async (lanes) => {
       for (const consumer of consumers)

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { readAddress } from "../admin/address.js";
 import type { Admin } from "../admin/admin.js";
 import { remoteAdmin } from "../admin/client.js";
+import type { AggregateDefinition } from "../aggregate/definition.js";
 import { Failure, isFailure } from "../failure/failure.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import type { Inspect } from "../store/inspect.js";
@@ -11,6 +12,8 @@ import type { Inspect } from "../store/inspect.js";
 export interface Target {
   readonly dir: string;
   readonly timeout: string;
+  /** Loads the app's aggregates, for a command that folds their states where no process does. */
+  aggregates?(): Promise<readonly AggregateDefinition[]>;
 }
 
 /** Asks the running process; when none answers, reads the file in its folder. */
@@ -31,7 +34,10 @@ export async function reading<T>(target: Target, read: (admin: Admin) => Promise
 export async function readingFile<T>(target: Target, read: (admin: Admin) => Promise<T>): Promise<T> {
   const { fileAdmin } = await import("../admin/file.js");
   const dir = resolve(target.dir);
-  return await inspecting(target, (inspect) => read(fileAdmin({ inspect, dir, now: () => Date.now() })));
+  return await inspecting(target, async (inspect) => {
+    const aggregates = await target.aggregates?.();
+    return await read(fileAdmin({ inspect, dir, aggregates, now: () => Date.now() }));
+  });
 }
 
 /** Looks into the file by itself. */

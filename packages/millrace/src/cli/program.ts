@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { isFailure } from "../failure/failure.js";
+import { about, changing, examples, type Finish, selecting } from "./command-options.js";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit.js";
 import { addSagas } from "./saga-commands.js";
 
@@ -21,6 +22,7 @@ export async function run(args: readonly string[], version: string): Promise<Exi
   allowBefore(program);
   addRunning(program, finish);
   addEvents(program, finish);
+  addAggregates(program, finish);
   addConsumers(program, finish);
   addDeadLetters(program, finish);
   addJobs(program, finish);
@@ -37,8 +39,6 @@ export async function run(args: readonly string[], version: string): Promise<Exi
   }
 }
 
-type Finish = (result: ExitCode | void) => void;
-
 function report(error: unknown): void {
   const text = error instanceof Error ? error.message : String(error);
   process.stderr.write(`millrace: ${text}${isFailure(error) ? ` (${error.code})` : ""}\n`);
@@ -49,19 +49,6 @@ const exitStatusHelp = `
 Exit status: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 5 unauthorised, 6 no process,
 7 timeout, 8 partial, 9 refused, 10 threshold exceeded. Data goes to standard output, all else to
 standard error. NO_COLOR switches colours off; MILLRACE_DEBUG=1 prints where an error came from.`;
-
-function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ millrace ${line}`).join("\n")}`;
-}
-
-/** Options of every command that asks about an app. */
-function about(command: Command): Command {
-  return command
-    .option("--dir <folder>", "the folder of the app's data", ".millrace")
-    .option("-o, --output <format>", "table, json or jsonl", "table")
-    .option("--timeout <duration>", "how long the process may take to answer", "10s")
-    .option("--no-input", "ask nothing");
-}
 
 /** Lets the options of {@link about} stand before the command, too: `millrace --dir data tail`. */
 function allowBefore(program: Command): void {
@@ -75,14 +62,6 @@ function allowBefore(program: Command): void {
       command.setOptionValueWithSource(name, value, "cli");
     }
   });
-}
-
-/** Options of every command that changes something. */
-function changing(command: Command): Command {
-  return about(command)
-    .option("--reason <text>", "why; kept in the audit record")
-    .option("--dry-run", "count what would be changed, and change nothing")
-    .option("--yes", "do not ask for confirmation");
 }
 
 function addRunning(program: Command, finish: Finish): void {
@@ -134,6 +113,32 @@ function addEvents(program: Command, finish: Finish): void {
     .description("print what caused an event and what it caused; takes an event, an operation, or key:VALUE")
     .addHelpText("after", examples("explain 0199b3a0-7c1e-7d3a-9b1f-2f6a1c0e4d55", "explain key:o-1"))
     .action(async (id, options) => finish(await (await import("./explain.js")).explain(id, options)));
+}
+
+function addAggregates(program: Command, finish: Finish): void {
+  about(program.command("aggregate <type> <id>"))
+    .description(
+      "print an aggregate's state, now or then; a moment is a version, a time (2h ago, ISO), or just before an event's id",
+    )
+    .option("--at <moment>", "as it was then")
+    .option("--diff <a..b>", "what differs between two moments; without b, between one and now")
+    .option("--blame <path>", "which event last set a value of the state: lines.0.quantity")
+    .option(
+      "--app <file>",
+      "the module that exports the app, read when no process runs (default: millrace.app in package.json)",
+    )
+    .addHelpText(
+      "after",
+      examples(
+        "aggregate orders o-1",
+        "aggregate orders o-1 --at 3",
+        "aggregate orders o-1 --diff 2h..",
+        "aggregate orders o-1 --blame status",
+      ),
+    )
+    .action(async (type, id, options) =>
+      finish(await (await import("./aggregate.js")).showAggregate(type, id, options)),
+    );
 }
 
 function addConsumers(program: Command, finish: Finish): void {
@@ -251,13 +256,6 @@ function addJobs(program: Command, finish: Finish): void {
       const { changeJob, readRate } = await import("./jobs.js");
       finish(await changeJob(job, { type: "rate", rate: readRate(given, "RATE") }, options));
     });
-}
-
-function selecting(command: Command): Command {
-  return changing(command)
-    .option("--consumer <name>", "all of one consumer")
-    .option("--fingerprint <kind>", "all of one kind")
-    .option("--all", "all there are");
 }
 
 function addCare(program: Command, finish: Finish): void {

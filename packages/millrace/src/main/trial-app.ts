@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { bank, open, payIn, payOut } from "../app/trial-accounts.js";
 import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { embedded } from "../embedded/embedded.js";
@@ -33,6 +34,8 @@ export const price = { refused: 13, unfit: 14, dead: 666, rejected: 667, stops: 
 /** What a test may change. */
 export interface TrialOptions extends Partial<MillraceOptions> {
   readonly dir: string;
+  /** With the bank of trial-accounts.ts, and a route to pay into an account. */
+  readonly withBank?: boolean;
   /** Awaited by the handler of `place-order`. */
   readonly gate?: (orderId: string) => Promise<void>;
   /** Awaited by the handler of payments. */
@@ -40,7 +43,7 @@ export interface TrialOptions extends Partial<MillraceOptions> {
 }
 
 /** The app, not yet started. Its HTTP server takes any free port. */
-export function trialApp({ dir, gate, paymentGate, http, ...options }: TrialOptions): MillraceApp {
+export function trialApp({ dir, gate, paymentGate, http, withBank = false, ...options }: TrialOptions): MillraceApp {
   const quick = { attemptsInPlace: 1, attemptsMax: 1 };
   const orderService = service("orders")
     .handle(placeOrder, { emits: [orders.placed], timeout: "1h" }, async ({ data }, ctx) => {
@@ -68,14 +71,20 @@ export function trialApp({ dir, gate, paymentGate, http, ...options }: TrialOpti
   const mailService = service("mail").on(payments.taken, { from: "beginning" }, () => {});
   const engine: Engine = options.engine ?? embedded(dir);
   return millrace({
-    services: [orderService, paymentService, mailService],
+    services: [orderService, paymentService, mailService, ...(withBank ? [bank()] : [])],
     logger: silentLogger,
     signals: false,
     ...options,
     engine,
-    http: { port: 0, routes: trialRoutes, ...http },
+    http: { port: 0, routes: withBank ? { ...trialRoutes, ...bankRoutes } : trialRoutes, ...http },
   });
 }
+
+const bankRoutes = {
+  "PUT /accounts/{account}": open,
+  "POST /accounts/{account}/payments-in": payIn,
+  "POST /accounts/{account}/payments-out": payOut,
+} as const satisfies HttpOptions["routes"];
 
 const trialRoutes = {
   "POST /orders": placeOrder,

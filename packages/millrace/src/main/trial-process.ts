@@ -19,4 +19,4 @@ function killedAfterCommit(engine: Engine): Engine {
 const engine = process.env.TRIAL_KILL === "after-commit" ? killedAfterCommit(embedded(dir)) : embedded(dir);
 
 /** The trial app as a module that `millrace start` can start. */
-export const app = trialApp({ dir, engine, signals: true });
+export const app = trialApp({ dir, engine, signals: true, withBank: process.env.TRIAL_BANK === "1" });

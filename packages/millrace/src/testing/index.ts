@@ -2,6 +2,13 @@ export { type LogUnderTest, logConformance } from "./conformance/log.js";
 export { type StoreUnderTest, storeConformance } from "./conformance/store.js";
 export type { ConformanceCase, Exceptions } from "./conformance/suite.js";
 export {
+  type AskedAggregate,
+  type DecidedAggregate,
+  type GivenAggregate,
+  type GivenEnvelope,
+  given,
+} from "./given.js";
+
   type Harness,
   type Harnessed,
   type HarnessLetter,
@@ -9,5 +16,6 @@ export {
   type HarnessTimer,
   harness,
 } from "./harness.js";
+
 export { type Verified, type VerifyOptions, verify } from "./verify.js";
 export { type VirtualClock, virtualClock } from "./virtual-clock.js";
