@@ -8,7 +8,7 @@ export {
   type GivenEnvelope,
   given,
 } from "./given.js";
-
+export {
   type Harness,
   type Harnessed,
   type HarnessLetter,
@@ -16,6 +16,5 @@ export {
   type HarnessTimer,
   harness,
 } from "./harness.js";
-
 export { type Verified, type VerifyOptions, verify } from "./verify.js";
 export { type VirtualClock, virtualClock } from "./virtual-clock.js";
