@@ -5,7 +5,7 @@ import { topic } from "../contract/topic.js";
 import { Core } from "../embedded/core.js";
 import { embedded } from "../embedded/embedded.js";
 import { prepareFile } from "../embedded/format.js";
-import { openDatabase } from "../embedded/sqlite.js";
+import { type Database, openDatabase } from "../embedded/sqlite.js";
 import { silentLogger } from "../runtime/logger.js";
 import { seededRandom } from "../runtime/random.js";
 import { service } from "../service/declare.js";
@@ -88,8 +88,34 @@ async function publishResent(): Promise<number> {
   return core.topics.get(checked.name).end;
 }
 
+/** What is on disk of an event that runs when a third process dies of it, once its life is over. */
+async function runThirdTime(): Promise<unknown> {
+  const dir = tempFolder();
+  const clock = virtualClock();
+  const services = () => [
+    service("owner").owns(steps),
+    service("stepping").on(steps.taken, { timeout: "10m" }, () => new Promise<void>(() => {})),
+  ];
+  for (let life = 1; ; life += 1) {
+    const t = await trial(services(), { dir, clock });
+    if (life === 1) await t.app.publish(steps.taken({ key: "a", n: 1 }));
+    await clock.advance(1_000);
+    const entries = await t.entries();
+    await t.stop();
+    if (life === 3) return entries.map(({ state, failure }) => `${state} ${failure?.crashes}`);
+    // As a killed process leaves its leases.
+    const crashed = (database: Database) =>
+      database.prepare("UPDATE mr_positions SET owner = 'dead', crashes = ?").run(life - 1);
+    otherProgram(dir, crashed);
+  }
+}
+
 /** Who notices that a guard is off, where it is not the conformance suite of the store. */
-const others: Partial<Record<FaultName, () => Promise<unknown>>> = { fence: publishFenced, resent: publishResent };
+const others: Partial<Record<FaultName, () => Promise<unknown>>> = {
+  fence: publishFenced,
+  resent: publishResent,
+  attempt: runThirdTime,
+};
 
 describe("a guard of the embedded engine that is turned off", () => {
   it.each(faultNames)("is noticed: %s", async (name) => {

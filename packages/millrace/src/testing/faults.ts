@@ -1,3 +1,4 @@
+import { Alone } from "../consumer/alone.js";
 import { Lanes } from "../consumer/lanes.js";
 import { Claims } from "../embedded/claims.js";
 import { LaneTables } from "../embedded/lane-tables.js";
@@ -48,6 +49,21 @@ function claim(): Undo {
       return of.type === "record" && refused?.type === "already" ? undefined : refused;
     };
   });
+}
+
+/** Nobody looks whether a lane's entry has been run since. */
+function entry(): Undo {
+  return replace(Claims.prototype, "taken", (taken) => {
+    return function (this: Claims, of: Parameters<Claims["taken"]>[0]): Outcome | undefined {
+      const refused = taken.call(this, of);
+      return of.type === "lane-entry" && refused?.type === "already" ? undefined : refused;
+    };
+  });
+}
+
+/** An event that runs alone after crashes is not written down before its handler begins: a death is nobody's. */
+function attempt(): Undo {
+  return replace(Alone.prototype, "announce", () => (_, go) => go());
 }
 
 /** What is sent again after a lost answer is taken for new. */
@@ -121,7 +137,10 @@ function stream(): Undo {
   return replace(StreamTables.prototype, "stale", () => () => false);
 }
 
-const faults = { fence, claim, resent, lane, atomic, lease, stream } satisfies Record<string, () => Undo>;
+const faults = { fence, claim, entry, attempt, resent, lane, atomic, lease, stream } satisfies Record<
+  string,
+  () => Undo
+>;
 
 /** A guard that can be turned off. */
 export type FaultName = keyof typeof faults;
