@@ -12,6 +12,7 @@ export const benchmarks = {
   "hot-key": async () => (await import("./hot-key.js")).hotKey,
   visible: async () => (await import("./visible.js")).visibleBenchmark,
   scale: async () => (await import("./scale.js")).scale,
+  growth: async () => (await import("./growth.js")).growth,
   start: async () => (await import("./start.js")).start,
 } as const satisfies Readonly<Record<string, () => Promise<Benchmark>>>;
 
