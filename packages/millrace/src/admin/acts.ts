@@ -17,8 +17,6 @@ export interface Live {
 /** The parts of {@link Admin} that change something. */
 export type Acts = Pick<Admin, "forget" | "edit" | "skip" | "redrive" | "publish">;
 
-/** Dead letters that one act takes at most; the rest is left for the next. */
-const entriesMax = 10_000;
 const pageMax = 1_000;
 /** Dead letters in one commit, which holds up everybody else's. */
 const pieceMax = 250;
@@ -129,13 +127,12 @@ async function inPieces(
   doIt: (entries: readonly number[], act: Act) => Awaitable<EntriesOutcome>,
 ): Promise<ActReport> {
   const act = actOf(live, args);
-  const entries = await select(live, args);
+  const { entries, keys } = await select(live, args);
   const dryRun = args.dryRun ?? false;
-  const keys = lanesOf(entries);
   const report = { dryRun, matched: entries.length, keys };
   if (dryRun) return { ...report, changed: 0, unchanged: [] };
   // By number: of one lane, the earlier event is in the earlier piece.
-  const numbers = entries.map((entry) => entry.entry).sort((one, other) => one - other);
+  const numbers = [...entries].sort((one, other) => one - other);
   let changed = 0;
   const unchanged: number[] = [];
   for (let start = 0; start < numbers.length; start += pieceMax) {
@@ -149,18 +146,33 @@ async function inPieces(
   return { ...report, changed, unchanged };
 }
 
-/** How many lanes they stand in. */
-export function lanesOf(entries: readonly LaneEntry[]): number {
-  return new Set(entries.map((entry) => `${entry.consumer}\n${entry.lane}`)).size;
+/** Dead letters by number, and how many lanes they stand in. */
+interface Selected {
+  readonly entries: readonly number[];
+  readonly keys: number;
 }
 
-/** The dead letters that are meant, as they are now. */
-export async function select(live: Live, selection: EntrySelection): Promise<readonly LaneEntry[]> {
+/** The dead letters that are meant, as they are now; each is shown to `look`, and only its number is kept. */
+export async function select(
+  live: Live,
+  selection: EntrySelection,
+  look: (letter: LaneEntry) => void = () => {},
+): Promise<Selected> {
+  const entries: number[] = [];
+  const lanes = new Set<string>();
+  for await (const letter of lettersOf(live, selection)) {
+    entries.push(letter.entry);
+    lanes.add(`${letter.consumer}\n${letter.lane}`);
+    look(letter);
+  }
+  return { entries, keys: lanes.size };
+}
+
+async function* lettersOf(live: Live, selection: EntrySelection): AsyncGenerator<LaneEntry> {
   const { entries, consumer, fingerprint, events } = selection;
   if (entries !== undefined && entries.length > 0) {
-    const found: LaneEntry[] = [];
-    for (const number of new Set(entries)) found.push(await deadEntry(live, number));
-    return found;
+    for (const number of new Set(entries)) yield await deadEntry(live, number);
+    return;
   }
   if (consumer === undefined && fingerprint === undefined && events === undefined && selection.all !== true) {
     throw new Failure(
@@ -171,8 +183,7 @@ export async function select(live: Live, selection: EntrySelection): Promise<rea
       },
     );
   }
-  const found: LaneEntry[] = [];
-  for (let after = 0; found.length < entriesMax; ) {
+  for (let after = 0; ; ) {
     const page = await live.running.engine.inspect.entries({
       state: "dead",
       limit: pageMax,
@@ -181,10 +192,11 @@ export async function select(live: Live, selection: EntrySelection): Promise<rea
       ...(fingerprint === undefined ? {} : { fingerprint }),
       ...(events === undefined ? {} : { event: events }),
     });
-    found.push(...page);
+    yield* page;
     const last = page.at(-1);
-    if (last === undefined || page.length < pageMax) break;
+    if (last === undefined || page.length < pageMax) return;
     after = last.entry;
+    // Handlers run in this process, too: they get their turn.
+    await new Promise<void>((turn) => setImmediate(turn));
   }
-  return found;
 }

@@ -8,7 +8,7 @@ import type { Conditions } from "./query.js";
 import type { SagaArgs, SagaReport } from "./saga-acts.js";
 import type { SagaQuery, SagaSummary } from "./saga-reads.js";
 import type { ConsumerStanding } from "./standing.js";
-import type { DeadGroupView, EntryView, EventView } from "./views.js";
+import type { DeadGroupView, EntryView, EventView, JobExportView } from "./views.js";
 
 /** An act of an operator. `actor` and `reason` are kept in the audit record. */
 export interface ActArgs {
@@ -218,7 +218,7 @@ export interface Admin {
   /** Moves a consumer's positions; going back opens the next generation, and its handlers run again. */
   seek(
     args: ActArgs & Omit<Seek, "mute"> & { readonly mute?: boolean },
-  ): Promise<Omit<ActReport, "unchanged"> & { readonly positions: readonly SeekStep[] }>;
+  ): Promise<Omit<ActReport, "unchanged"> & { readonly positions: readonly SeekStep[]; readonly job?: number }>;
   deadLetters(args: {
     readonly consumer?: string;
     readonly fingerprint?: string;
@@ -246,6 +246,12 @@ export interface Admin {
   job(
     args: { readonly job: number } & JobItemQuery,
   ): Promise<Origin & { readonly job: Job; readonly entries: readonly JobItem[] }>;
+  /** What a job keeps of what it has taken away, in order, behind the `after`th. */
+  jobExport(args: {
+    readonly job: number;
+    readonly after: number;
+    readonly limit: number;
+  }): Promise<Origin & { readonly rows: readonly JobExportView[] }>;
   changeJob(args: ActArgs & { readonly job: number; readonly change: JobChange }): Promise<ActReport>;
   /** Instances of sagas, those that are stuck first. */
   sagas(query: SagaQuery): Promise<Origin & { readonly sagas: readonly SagaSummary[] }>;

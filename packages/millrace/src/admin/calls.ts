@@ -88,6 +88,7 @@ export const calls: Readonly<Record<keyof Admin, Schema>> = {
   ),
   jobs: args({ limit: count }, ["limit"]),
   job: args({ job: count, state: { enum: jobItemStates }, limit: count }, ["job", "limit"]),
+  jobExport: args({ job: count, after: count, limit: count }, ["job", "after", "limit"]),
   changeJob: args(
     {
       ...act,

@@ -31,9 +31,9 @@ export function consumerActsOf(live: Live): ConsumerActs {
       const matched = positions.filter(({ from, to }) => from !== to).length;
       const keys = positions.reduce((sum, { waiting }) => sum + waiting, 0);
       if (dryRun) return { dryRun, matched, changed: 0, keys, positions };
-      const { changed, lanes } = await operate.seek(asked, act);
-      await live.running.changed({ lanes, amended: true, leases: true });
-      return { dryRun, matched, changed, keys, positions };
+      const { changed, lanes, job } = await operate.seek(asked, act);
+      await live.running.changed({ lanes, amended: true, leases: true, timers: true });
+      return { dryRun, matched, changed, keys, positions, ...(job === undefined ? {} : { job }) };
     },
   };
 }

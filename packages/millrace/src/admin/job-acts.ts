@@ -1,7 +1,7 @@
 import { Failure } from "../failure/failure.js";
 import type { LaneEntry } from "../store/unit.js";
-import { actOf, type Live, lanesOf, select } from "./acts.js";
-import type { Admin, JobReport } from "./admin.js";
+import { actOf, type Live, select } from "./acts.js";
+import type { Admin } from "./admin.js";
 import { problemOf } from "./contracts.js";
 
 /** The acts on jobs. */
@@ -16,11 +16,11 @@ export function jobActsOf(live: Live): JobActs {
   return {
     async redriveJob(args) {
       const act = actOf(live, args);
-      const letters = await select(live, args);
+      const unfit = new Unfit(live);
+      const { entries, keys } = await select(live, args, (letter) => unfit.look(letter));
       const dryRun = args.dryRun ?? false;
-      const report = { dryRun, matched: letters.length, keys: lanesOf(letters), ...unfitOf(live, letters) };
-      if (dryRun || letters.length === 0) return { ...report, changed: 0 };
-      const entries = letters.map(({ entry }) => entry);
+      const report = { dryRun, matched: entries.length, keys, unfit: unfit.first, unfitCount: unfit.count };
+      if (dryRun || entries.length === 0) return { ...report, changed: 0 };
       const { selection, rate, force = false } = args;
       const made = await operate.createJob({ entries, selection, force, ...(rate === undefined ? {} : { rate }) }, act);
       await live.running.changed({ jobs: true });
@@ -45,10 +45,19 @@ export function jobActsOf(live: Live): JobActs {
 }
 
 /** Those whose data does not fit the contract that runs now. */
-function unfitOf(live: Live, letters: readonly LaneEntry[]): Pick<JobReport, "unfit" | "unfitCount"> {
-  const unfit = letters.flatMap(({ entry, record }) => {
-    const problem = problemOf(live.running.contracts, record);
-    return problem === undefined ? [] : [{ entry, problem }];
-  });
-  return { unfit: unfit.slice(0, unfitMax), unfitCount: unfit.length };
+class Unfit {
+  readonly first: { readonly entry: number; readonly problem: string }[] = [];
+  count = 0;
+  readonly #live: Live;
+
+  constructor(live: Live) {
+    this.#live = live;
+  }
+
+  look({ entry, record }: LaneEntry): void {
+    const problem = problemOf(this.#live.running.contracts, record);
+    if (problem === undefined) return;
+    this.count += 1;
+    if (this.first.length < unfitMax) this.first.push({ entry, problem });
+  }
 }

@@ -12,7 +12,7 @@ import { deliveriesOf, explain } from "./explain.js";
 import { findSaga, listSagas } from "./saga-reads.js";
 import { type ConsumerStanding, standingOf } from "./standing.js";
 import { follow } from "./tail.js";
-import { entryView, eventView, groupView, iso } from "./views.js";
+import { entryView, eventView, exportView, groupView, iso } from "./views.js";
 
 /** The parts of {@link Admin} that only look. */
 export type Reads = Omit<
@@ -105,6 +105,11 @@ export function readsOf(sight: Sight): Reads {
     async saga({ saga, key }) {
       const { service, instance } = await findSaga(inspect, saga, key);
       return { ...origin(), service, instance };
+    },
+    async jobExport({ job, after, limit }) {
+      if ((await inspect.job(job)) === undefined)
+        throw new Failure("NOT_FOUND", `there is no job ${job}; see millrace jobs ls`);
+      return { ...origin(), rows: (await inspect.jobExports(job, { after, limit })).map(exportView) };
     },
     doctor: async () => ({ ...origin(), findings: await diagnose(sight) }),
     audit: async ({ limit }) => ({ ...origin(), acts: await inspect.audit(Math.min(limit, pageMax)) }),

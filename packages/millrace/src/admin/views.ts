@@ -1,6 +1,7 @@
 import type { LogRecord } from "../log/log.js";
 import type { DeadGroup } from "../store/inspect.js";
-import type { Amendment, EntryFailure, EntryState, LaneEntry } from "../store/unit.js";
+import type { JobExport } from "../store/jobs.js";
+import type { Amendment, Armed, EntryFailure, EntryState, LaneEntry } from "../store/unit.js";
 
 /** An event as JSON. Times are ISO; `bytes` is base64, for what is not JSON. */
 export interface EventView {
@@ -67,6 +68,39 @@ export function groupView({ fingerprint, first, last, example, ...counts }: Dead
     first: iso(first),
     last: iso(last),
     example: { entry, type: record.type, ...(failure === undefined ? {} : { failure }) },
+  };
+}
+
+/** What a job has taken away, as JSON: an event that waited in a lane, or a timer. */
+export type JobExportView = { readonly seq: number } & (
+  | ({ readonly kind: "entry" } & EntryView)
+  | {
+      readonly kind: "timer";
+      readonly service: string;
+      readonly name?: string;
+      readonly due: string;
+      /** Whose run of which event has armed it. */
+      readonly armed?: Armed;
+      /** What it would have published or sent. */
+      readonly message: { readonly id: string; readonly type: string; readonly key: string; readonly data: unknown };
+    }
+);
+
+/** What a job has taken away, as people and programs read it. */
+export function exportView(kept: JobExport): JobExportView {
+  const { seq } = kept;
+  if (kept.kind === "entry") return { seq, kind: "entry", ...entryView(kept.entry, undefined) };
+  const { service, name, due, armed, record } = kept.timer;
+  const { id, type, key, data } = record;
+  const shown = typeof data === "string" ? (JSON.parse(data) as unknown) : Buffer.from(data).toString("base64");
+  return {
+    seq,
+    kind: "timer",
+    service,
+    ...(name === undefined ? {} : { name }),
+    due: iso(due),
+    ...(armed === undefined ? {} : { armed }),
+    message: { id, type, key, data: shown },
   };
 }
 

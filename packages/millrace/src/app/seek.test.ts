@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { documents } from "../contract/documents.js";
 import { event } from "../contract/event.js";
@@ -191,4 +191,80 @@ it("goes to a time or an offset, and is refused where there is none", async () =
   for (const more of [{ to: { type: "offset", offset: 99 } }, { topic: "sums" }, { partition: 7 }] as const)
     await expect(operate.seek(asked(more), act)).rejects.toMatchObject({ code: "OPTION_INVALID" });
   await expect(operate.seek(asked({ consumer: "tlil" }), act)).rejects.toMatchObject({ code: "NOT_FOUND" });
+});
+
+describe("timers that the range has armed", () => {
+  const timed = service("timed").on(
+    rolls.rolled,
+    { from: "beginning", emits: [sums.summed] },
+    ({ data: { key, n } }, ctx) => {
+      handled.push(`${key}${n}`);
+      ctx.after("1h", sums.summed({ key, n }));
+      ctx.after("2h", sums.summed({ key, n: 10 * n }), { name: key });
+    },
+  );
+  const ofTimed = (more: Partial<Seek> = {}): Seek => asked({ consumer: "timed", ...more });
+  const sent = async (t: Trial) => (await published(t)).map(({ key, data }) => `${key}${(data as { n: number }).n}`);
+
+  async function armed(): Promise<Trial> {
+    const t = await trial([host, timed]);
+    await t.app.publish([rolls.rolled({ key: "a", n: 1 }), rolls.rolled({ key: "b", n: 2 })]);
+    await t.rest();
+    await t.clock.advance(30 * 60_000);
+    return t;
+  }
+
+  it("are taken back and armed anew, and what they would have sent is kept with a job", async () => {
+    const t = await armed();
+    const before = await t.running.engine.inspect.seekSteps(ofTimed());
+    expect(before.reduce((sum, { timers }) => sum + timers, 0)).toBe(4);
+    const { changed, job = 0 } = await t.running.engine.operate.seek(ofTimed(), act);
+    expect(changed).toBe(2);
+    await t.running.changed({ amended: true, leases: true, timers: true });
+    await t.rest();
+    await t.clock.advance(89 * 60_000);
+    // Those of the first pass were due by now, one of each key.
+    expect((await sent(t)).toSorted()).toEqual(["a1", "b2"]);
+    await t.clock.advance(60 * 60_000);
+    expect((await sent(t)).toSorted()).toEqual(["a1", "a10", "b2", "b20"]);
+    expect(await t.running.engine.inspect.job(job)).toMatchObject({ kind: "seek", state: "done", exported: 4 });
+    const kept = await t.running.engine.inspect.jobExports(job, { after: 0, limit: 10 });
+    expect(kept.map((one) => (one.kind === "timer" ? [one.timer.armed?.offset, one.timer.name] : one.kind))).toEqual(
+      expect.arrayContaining([
+        [0, undefined],
+        [0, "a"],
+        [1, undefined],
+        [1, "b"],
+      ]),
+    );
+    const again = await t.running.engine.operate.seek(ofTimed(), act);
+    expect(again).toMatchObject({ changed: 0, job });
+  });
+
+  it("stay where the move begins behind what has armed them, and when it is muted", async () => {
+    const t = await armed();
+    const { operate } = t.running.engine;
+    const late = await operate.seek(ofTimed({ to: { type: "offset", offset: 1 } }), act);
+    await t.running.changed({ amended: true, leases: true, timers: true });
+    await t.rest();
+    const kept = await t.running.engine.inspect.jobExports(late.job ?? 0, { after: 0, limit: 10 });
+    expect(kept.map((one) => (one.kind === "timer" ? one.timer.record.key : one.kind))).toEqual(["b", "b"]);
+    expect(await operate.seek(ofTimed({ mute: true }), { ...act, at: 2_000 })).not.toHaveProperty("job");
+    await t.running.changed({ amended: true, leases: true, timers: true });
+    await t.clock.advance(3 * 3_600_000);
+    expect((await sent(t)).toSorted()).toEqual(["a1", "a10", "b2", "b20"]);
+  });
+});
+
+it("back keeps what waited in lanes with a job, as it was", async () => {
+  failing = (n) => n === 2;
+  const t = await begin();
+  await t.rest();
+  const waiting = await t.entries();
+  const { job = 0, lanes } = await t.running.engine.operate.seek(asked(), act);
+  await t.running.changed({ lanes, amended: true, leases: true });
+  const kept = await t.running.engine.inspect.jobExports(job, { after: 0, limit: 100 });
+  const byEntry = (a: { entry: number }, b: { entry: number }) => a.entry - b.entry;
+  expect(kept.flatMap((one) => (one.kind === "entry" ? [one.entry] : [])).toSorted(byEntry)).toEqual(waiting);
+  expect(await t.running.engine.inspect.jobExports(job, { after: kept.length - 1, limit: 100 })).toEqual([kept.at(-1)]);
 });

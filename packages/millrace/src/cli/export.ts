@@ -10,6 +10,7 @@ import { type ExitCode, exitCodes } from "./exit.js";
 import type { CommonOptions } from "./options.js";
 import { openOutput, printOne, readFormat } from "./output.js";
 import { plural } from "./text.js";
+import { wholeNumber } from "./whole-number.js";
 
 const pageRows = 500;
 
@@ -34,6 +35,19 @@ export async function exportDeadLetters(options: ExportOptions): Promise<void> {
     const last = page.entries.at(-1);
     if (last === undefined || page.entries.length < pageRows) return;
     after = last.entry;
+  }
+}
+
+/** Prints what a job keeps of what it has taken away, as JSON lines. */
+export async function exportJob(id: string, options: CommonOptions): Promise<void> {
+  const output = openOutput("jsonl");
+  const job = wholeNumber(id, "JOB");
+  for (let after = 0; ; ) {
+    const { rows } = await reading(options, (admin) => admin.jobExport({ job, after, limit: pageRows }));
+    for (const row of rows) output.line(JSON.stringify(row));
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < pageRows) return;
+    after = last.seq;
   }
 }
 

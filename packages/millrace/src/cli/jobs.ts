@@ -2,6 +2,8 @@ import { Failure } from "../failure/failure.js";
 import { type Job, type JobChange, type JobItem, type JobItemState, jobItemStates } from "../store/jobs.js";
 import { confirm, reasonFor } from "./ask.js";
 import { acting, actor, reading } from "./connect.js";
+import type { ExitCode } from "./exit.js";
+import { watchedExit, watchJobs } from "./jobs-watch.js";
 import type { CommonOptions } from "./options.js";
 import { type Column, noteOrigin, openOutput, printOne, printRows, readFormat } from "./output.js";
 import { duration, plural, safe } from "./text.js";
@@ -9,6 +11,7 @@ import { wholeNumber } from "./whole-number.js";
 
 interface ListOptions extends CommonOptions {
   readonly limit: string;
+  readonly watch?: boolean;
 }
 
 function columnsAt(now: number): readonly Column<Job>[] {
@@ -33,23 +36,26 @@ const itemColumns: readonly Column<JobItem>[] = [
   { name: "DETAIL", text: (item) => item.detail ?? "" },
 ];
 
-/** Lists jobs, the newest first. */
-export async function listJobs(options: ListOptions): Promise<void> {
+/** Lists jobs, the newest first; with `--watch` when those that run have ended. */
+export async function listJobs(options: ListOptions): Promise<ExitCode> {
   const output = openOutput(readFormat(options.output));
+  const watched = options.watch === true ? await watchJobs(options, undefined) : [];
   const answer = await reading(options, (admin) => admin.jobs({ limit: wholeNumber(options.limit, "--limit") }));
   noteOrigin(output, answer);
   const columns = columnsAt(Date.parse(answer.asOf));
   printRows(output, { answer, rows: answer.jobs, columns, none: "there is no job" });
+  return watchedExit(watched);
 }
 
 interface ShowOptions extends ListOptions {
   readonly state?: string;
 }
 
-/** Prints one job, and what became of its dead letters. */
-export async function showJob(id: string, options: ShowOptions): Promise<void> {
+/** Prints one job, and what became of its dead letters; with `--watch` when it has ended. */
+export async function showJob(id: string, options: ShowOptions): Promise<ExitCode> {
   const output = openOutput(readFormat(options.output));
   const state = readState(options.state);
+  const watched = options.watch === true ? await watchJobs(options, wholeNumber(id, "JOB")) : [];
   const args = {
     job: wholeNumber(id, "JOB"),
     limit: wholeNumber(options.limit, "--limit"),
@@ -60,6 +66,7 @@ export async function showJob(id: string, options: ShowOptions): Promise<void> {
   if (output.format === "table") for (const line of jobLines(answer.job)) output.line(line);
   const rows = answer.entries;
   printRows(output, { answer, rows, columns: itemColumns, none: "none of its dead letters is listed" });
+  return watchedExit(watched);
 }
 
 function readState(given: string | undefined): JobItemState | undefined {
@@ -75,7 +82,7 @@ function jobLines(job: Job): readonly string[] {
   const line = (name: string, value: string): string => `${name.padEnd(10)} ${safe(value)}`;
   const outcomes = Object.entries(job.items).filter(([, n]) => n > 0);
   return [
-    line("job", `${job.job}, ${job.kind} of ${plural(total(job), "dead letter")}: ${job.selection}`),
+    line("job", `${job.job}, ${job.kind} ${whatOf(job)}: ${job.selection}`),
     line("state", job.note === undefined ? job.state : `${job.state}: ${job.note}`),
     line("step", `${job.step} of ${job.steps}`),
     line("rate", job.rate === undefined ? "as fast as they are handled" : `${job.rate}/s`),
@@ -125,6 +132,11 @@ export function readRate(given: string, option: string): number | undefined {
   throw new Failure("OPTION_INVALID", `${option} is ${JSON.stringify(given)}; write 20/s, 30/min, or none`, {
     details: { option },
   });
+}
+
+function whatOf(job: Job): string {
+  if (job.kind === "redrive") return `of ${plural(total(job), "dead letter")}`;
+  return `that took ${plural(job.exported, "event")} and timers away, see millrace jobs export ${job.job}`;
 }
 
 function total(job: Job): number {

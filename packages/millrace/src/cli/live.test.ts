@@ -198,7 +198,7 @@ describe("consumers", () => {
         /^would handle [1-9]\d* events? again, and/,
       );
     });
-    expect((await seek("--to", "1h", "--dry-run")).stdout).toMatch(/^payments\/0 +\d+ +0 +\d+ +0 +0$/m);
+    expect((await seek("--to", "1h", "--dry-run")).stdout).toMatch(/^payments\/0 +\d+ +0 +\d+ +0 +0 +0$/m);
     expect((await seek("--to", "0", "--partition", "0", "--dry-run")).stdout).toMatch(
       /^PARTITION.*\npayments\/0 .*\n$/,
     );

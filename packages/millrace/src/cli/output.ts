@@ -96,7 +96,8 @@ function tableOf<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): re
 
 /** How many characters a line may have: as many as the terminal has, or as COLUMNS says of one that is not ours. */
 function edgeOf(): number {
-  if (process.stdout.isTTY === true) return process.stdout.columns;
+  // A terminal that does not know its width says 0.
+  if (process.stdout.isTTY === true) return process.stdout.columns || Number.POSITIVE_INFINITY;
   const told = Number(process.env.COLUMNS);
   return Number.isInteger(told) && told > 0 ? told : Number.POSITIVE_INFINITY;
 }

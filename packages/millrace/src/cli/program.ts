@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { isFailure } from "../failure/failure.js";
 import { about, changing, examples, type Finish, selecting } from "./command-options.js";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit.js";
+import { addJobs } from "./job-commands.js";
 import { addSagas } from "./saga-commands.js";
 
 /**
@@ -25,7 +26,7 @@ export async function run(args: readonly string[], version: string): Promise<Exi
   addAggregates(program, finish);
   addConsumers(program, finish);
   addDeadLetters(program, finish);
-  addJobs(program, finish);
+  addJobs(program, { about, changing, examples, finish });
   addSagas(program, { about, changing, examples, finish });
   addCare(program, finish);
   program.addHelpText("after", exitStatusHelp);
@@ -228,34 +229,6 @@ function addRedrive(letters: Command, finish: Finish): void {
       ),
     )
     .action(async (terms, options) => finish(await (await import("./redrive.js")).redriveDeadLetters(terms, options)));
-}
-
-function addJobs(program: Command, finish: Finish): void {
-  const jobs = program.command("jobs").description("bulk work that goes on until it is done, whoever started it");
-  about(jobs.command("ls", { isDefault: true }))
-    .description("list jobs, the newest first")
-    .option("--limit <n>", "how many", "20")
-    .action(async (options) => finish(await (await import("./jobs.js")).listJobs(options)));
-  about(jobs.command("show <job>"))
-    .description("print one, and what became of its dead letters")
-    .option("--state <outcome>", "only those that are pending, redriven, succeeded, died, gone or skipped")
-    .option("--limit <n>", "how many", "100")
-    .action(async (job, options) => finish(await (await import("./jobs.js")).showJob(job, options)));
-  const verbs = {
-    pause: "start no more of its items",
-    resume: "go on; what has died so far is accepted",
-    cancel: "end it; what has not started stays dead",
-  } as const;
-  for (const [type, description] of Object.entries(verbs) as [keyof typeof verbs, string][])
-    changing(jobs.command(`${type} <job>`))
-      .description(description)
-      .action(async (job, options) => finish(await (await import("./jobs.js")).changeJob(job, { type }, options)));
-  changing(jobs.command("rate <job> <n/s>"))
-    .description("start at most so many a second: 20/s, 30/min, none")
-    .action(async (job, given, options) => {
-      const { changeJob, readRate } = await import("./jobs.js");
-      finish(await changeJob(job, { type: "rate", rate: readRate(given, "RATE") }, options));
-    });
 }
 
 function addCare(program: Command, finish: Finish): void {

@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import type { SagaArgs } from "../admin/saga-acts.js";
+import type { ExitCode } from "./exit.js";
 
 /** How commands are made: with the options that all have, or those that change something. */
 export interface Making {
   about(command: Command): Command;
   changing(command: Command): Command;
   examples(...lines: readonly string[]): string;
-  finish(result: void): void;
+  finish(result: ExitCode | void): void;
 }
 
 /** `millrace sagas …` */

@@ -25,6 +25,7 @@ const columns: readonly Column<SeekStep>[] = [
   { name: "AGAIN", text: (step) => counted(step, step.again) },
   { name: "SKIPPED", text: (step) => counted(step, step.skipped) },
   { name: "WAITING", text: (step) => String(step.waiting) },
+  { name: "TIMERS", text: (step) => String(step.timers) },
 ];
 
 const counted = ({ exact }: SeekStep, n: number): string => (exact ? String(n) : `${n} or more`);
@@ -53,7 +54,12 @@ export async function seekConsumer(name: string, options: SeekOptions): Promise<
   const reason = await reasonFor(options, options.reason);
   await confirm(options, `Move ${name}: ${what}?`);
   const report = await acting(options, (admin) => admin.seek({ ...args, reason }));
-  printOne(output, report, () => [`moved ${name}: it is to ${what}`]);
+  printOne(output, report, () => [
+    `moved ${name}: it is to ${what}`,
+    ...(report.job === undefined
+      ? []
+      : [`what waited in lanes and timers there is kept: millrace jobs export ${report.job}`]),
+  ]);
 }
 
 /** beginning, end, an offset, or a time as in a query. */

@@ -84,8 +84,10 @@ export class HandlerContext implements PatternContext {
     this.#declared(message.type);
     const due = this.#host.clock.now() + blameEvent(() => durationMs(delay, "after: delay"));
     const record = recordOf(message, this.#host.routes, this.#origin(message.type, due, options.replyTo));
+    const { topic, partition, offset } = this.#record;
+    const armed = { consumer: this.#host.consumer, topic, partition, offset };
     this.effects.timers ??= [];
-    this.effects.timers.push({ service: this.#host.service, name: options.name, due, record });
+    this.effects.timers.push({ service: this.#host.service, name: options.name, due, record, armed });
   }
 
   cancel(name: string): void {

@@ -31,7 +31,10 @@ export class Claims {
     this.#lanes = lanes;
     this.#timer = database.prepare("SELECT timer FROM mr_timers WHERE timer = ?");
     this.#disarm = database.prepare("DELETE FROM mr_timers WHERE timer = ?");
-    this.#arm = database.prepare("INSERT OR REPLACE INTO mr_timers(service, name, due, record) VALUES (?, ?, ?, ?)");
+    this.#arm = database.prepare(
+      `INSERT OR REPLACE INTO mr_timers(service, name, due, record, consumer, topic, partition, offset)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
     this.#cancel = database.prepare("DELETE FROM mr_timers WHERE service = ? AND name = ?");
     this.#tick = database.prepare("SELECT next FROM mr_schedules WHERE service = ? AND schedule = ? AND next = ?");
     this.#advance = database.prepare("UPDATE mr_schedules SET next = ? WHERE service = ? AND schedule = ?");
@@ -122,8 +125,12 @@ export class Claims {
     audit(this.#database, act, target, { ...by, at });
   }
 
-  arm(timer: NewTimer): void {
-    this.#arm.run(timer.service, timer.name ?? null, timer.due, encodeTimer(timer.record));
+  arm({ service, name, due, record, armed }: NewTimer): void {
+    const by =
+      armed === undefined
+        ? ([null, null, null, null] as const)
+        : ([armed.consumer, armed.topic, armed.partition, armed.offset] as const);
+    this.#arm.run(service, name ?? null, due, encodeTimer(record), ...by);
   }
 
   cancel(service: string, name: string): void {

@@ -8,6 +8,7 @@ import { storeFailure } from "./errors.js";
 import { eventFilter } from "./event-filter.js";
 import { findCorrelation, findEvent, searchEvents } from "./event-search.js";
 import { readTopics } from "./history.js";
+import { readJobExports } from "./job-exports.js";
 import { readJob, readJobItems, readJobs } from "./jobs.js";
 import { all, first } from "./query.js";
 import {
@@ -59,6 +60,7 @@ export function createInspect(database: Database, file?: string): Inspect {
     seekSteps: (seek) => seekSteps(database, seek),
     jobs: (limit) => readJobs(database, atMost(entriesMax, limit)),
     job: (job) => readJob(database, job),
+    jobExports: (job, { after, limit }) => readJobExports(database, job, { after, limit: atMost(rowsMax, limit) }),
     jobItems: (job, query) => readJobItems(database, job, { ...query, limit: atMost(rowsMax, query.limit) }),
     operation: (id) => readOperation(database, id),
     schedules: () => readSchedules(database),

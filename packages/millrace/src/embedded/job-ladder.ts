@@ -65,11 +65,7 @@ interface Running {
 /** Runs inside a transaction: starts the items whose turn it is, pauses the job, or ends it. Gives the lanes that changed. */
 export function advanceJob(database: Database, running: Running, now: number): ActOutcome["lanes"] {
   const { job } = running;
-  const step = first<{ step: number; state: string }>(
-    database,
-    "SELECT min(step) AS step FROM mr_job_items WHERE job = ? AND state IN ('pending', 'redriven') HAVING min(step) NOT NULL",
-    job,
-  )?.step;
+  const step = lowestStep(database, job);
   if (step === undefined) {
     run(database, "UPDATE mr_jobs SET state = 'done', finished = ? WHERE job = ?", now, job);
     return [];
@@ -82,16 +78,31 @@ export function advanceJob(database: Database, running: Running, now: number): A
   return start(database, { ...running, step }, now);
 }
 
+/** The lowest step that is not over. Both states are looked up where they begin in the index. */
+function lowestStep(database: Database, job: number): number | undefined {
+  const sql = "SELECT step FROM mr_job_items WHERE job = ? AND state = ? ORDER BY step LIMIT 1";
+  const found = ["pending", "redriven"].map((state) => first<{ step: number }>(database, sql, job, state)?.step);
+  const reached = found.filter((step) => step !== undefined);
+  return reached.length === 0 ? undefined : Math.min(...reached);
+}
+
 /** Says so when too many of one step failed again, and nobody has accepted that yet. */
 function failingStep(database: Database, job: number): string | undefined {
-  const rows = all<{ step: number; size: number; died: number; over: number }>(
+  // A job may have hundreds of thousands of items: they are counted only where something has died.
+  const rows = all<{ step: number; died: number }>(
     database,
-    `SELECT step, count(*) AS size, sum(state = 'died' AND accepted = 0) AS died,
-       sum(state IN ('succeeded', 'died') AND accepted = 0) AS over
-     FROM mr_job_items WHERE job = ? AND state <> 'skipped' GROUP BY step`,
+    `SELECT step, sum(accepted = 0) AS died FROM mr_job_items WHERE job = ? AND state = 'died' GROUP BY step
+     HAVING sum(accepted = 0) > 0`,
     job,
   );
-  for (const { step, size, died, over } of rows) {
+  for (const { step, died } of rows) {
+    const { size, over } = first<{ size: number; over: number }>(
+      database,
+      `SELECT count(*) AS size, sum(state IN ('succeeded', 'died') AND accepted = 0) AS over
+       FROM mr_job_items WHERE job = ? AND step = ? AND state <> 'skipped'`,
+      job,
+      step,
+    ) ?? { size: 0, over: 0 };
     const judged = Math.max(over, Math.min(size, judgedMin));
     if (died > failedMax * judged) return `${died} of ${over} in step ${step + 1} of the ladder died again`;
   }

@@ -1,10 +1,8 @@
 import { Failure } from "../failure/failure.js";
 import type { Job, JobChange, JobItem, JobItemQuery, JobItemState, JobState, NewJob } from "../store/jobs.js";
 import type { Act, ActOutcome } from "../store/operate.js";
-import type { LaneEntry } from "../store/unit.js";
 import { audit } from "./audit.js";
 import { advanceJob, ladderStep, settleItems, steps } from "./job-ladder.js";
-import { findDeadLetter } from "./letters.js";
 import { all, first, run } from "./query.js";
 import type { Database, SqliteValue } from "./sqlite.js";
 
@@ -16,6 +14,7 @@ const keptMax = 100;
 /** A row of mr_jobs. */
 interface JobRow {
   readonly job: number;
+  readonly kind: Job["kind"];
   readonly state: JobState;
   readonly note: string | null;
   readonly selection: string;
@@ -49,22 +48,22 @@ export function createJob(database: Database, asked: NewJob, act: Act): ActOutco
     )
     .run(selection, force ? 1 : 0, rate ?? null, firstAllowed(rate, act.at), act.reason, act.actor, act.at);
   const job = Number(made.lastInsertRowid);
-  const letters = [...new Set(asked.entries)]
-    .sort((a, b) => a - b)
-    .map((entry) => findDeadLetter(database, entry))
-    .filter((letter): letter is LaneEntry => !(letter instanceof Failure));
-  const lanes = new Map<string, LaneEntry[]>();
-  for (const letter of letters) {
+  const find = database.prepare("SELECT entry, consumer, lane FROM mr_lane_entries WHERE entry = ? AND state = 'dead'");
+  const lanes = new Map<string, Letter[]>();
+  for (const entry of [...new Set(asked.entries)].sort((a, b) => a - b)) {
+    const letter = find.get(entry) as Letter | undefined;
+    if (letter === undefined) continue;
     const place = JSON.stringify([letter.consumer, letter.lane]);
     const lane = lanes.get(place);
     if (lane === undefined) lanes.set(place, [letter]);
     else lane.push(letter);
   }
   const insert = database.prepare("INSERT INTO mr_job_items VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)");
+  const leftAlone = leavesAlone(database, force);
   let seq = 0;
   for (const [index, lane] of [...lanes.values()].entries())
     for (const { entry, consumer, lane: key } of lane) {
-      const why = leftAlone(database, entry, force);
+      const why = leftAlone(entry);
       seq += 1;
       insert.run(
         job,
@@ -81,19 +80,32 @@ export function createJob(database: Database, asked: NewJob, act: Act): ActOutco
   return { changed: seq, lanes: [], job };
 }
 
-/** Why a job does not take an entry. */
-function leftAlone(database: Database, entry: number, force: boolean): string | undefined {
-  const other = first<{ job: number }>(
+/** A dead letter by its place. */
+interface Letter {
+  readonly entry: number;
+  readonly consumer: string;
+  readonly lane: string;
+}
+
+/** Tells why a job does not take an entry. */
+function leavesAlone(database: Database, force: boolean): (entry: number) => string | undefined {
+  const taken = all<{ entry: number; job: number }>(
     database,
-    `SELECT i.job FROM mr_job_items AS i JOIN mr_jobs AS j ON j.job = i.job
-     WHERE i.entry = ? AND i.state IN ('pending', 'redriven') AND j.state IN ('running', 'paused')`,
-    entry,
+    `SELECT i.entry, i.job FROM mr_job_items AS i JOIN mr_jobs AS j ON j.job = i.job
+     WHERE i.state IN ('pending', 'redriven') AND j.state IN ('running', 'paused')`,
   );
-  if (other !== undefined) return `job ${other.job} has it`;
-  if (force) return undefined;
-  const sql = "SELECT count(*) AS n FROM mr_job_items WHERE entry = ? AND state = 'died'";
-  const died = first<{ n: number }>(database, sql, entry)?.n ?? 0;
-  return died < redrivesMax ? undefined : `${died} jobs have redriven it in vain; mend it, skip it, or force it`;
+  const jobs = new Map(taken.map(({ entry, job }) => [entry, job]));
+  const inVain = all<{ entry: number; n: number }>(
+    database,
+    "SELECT entry, count(*) AS n FROM mr_job_items WHERE state = 'died' GROUP BY entry HAVING count(*) >= ?",
+    redrivesMax,
+  );
+  const died = new Map(force ? [] : inVain.map(({ entry, n }) => [entry, n]));
+  return (entry) => {
+    if (jobs.has(entry)) return `job ${jobs.get(entry)} has it`;
+    if (!died.has(entry)) return undefined;
+    return `${died.get(entry)} jobs have redriven it in vain; mend it, skip it, or force it`;
+  };
 }
 
 /** Runs inside a transaction. */
@@ -106,7 +118,8 @@ export function changeJob(
   if (row === undefined) throw new Failure("NOT_FOUND", `there is no job ${job}; see millrace jobs ls`);
   if (row.state === "done" || row.state === "cancelled") {
     if (change.type === "cancel" && row.state === "cancelled") return { changed: 0, lanes: [] };
-    throw new Failure("CONFLICT", `job ${job} is ${row.state}; make a new one: millrace dead-letters redrive`);
+    const next = row.kind === "seek" ? "a seek is done at once" : "make a new one: millrace dead-letters redrive";
+    throw new Failure("CONFLICT", `job ${job} is ${row.state}; ${next}`);
   }
   const changed = applyChange(database, row, change, act);
   if (changed > 0) {
@@ -208,14 +221,16 @@ export function readJobItems(database: Database, job: number, { state, limit }: 
 }
 
 function decodeJob(database: Database, row: JobRow): Job {
-  const { note, rate, finished, force, job, state, selection, reason, actor, created } = row;
+  const { note, rate, finished, force, job, kind, state, selection, reason, actor, created } = row;
   const items = { pending: 0, redriven: 0, succeeded: 0, died: 0, gone: 0, skipped: 0 };
   const counts = "SELECT state, count(*) AS n FROM mr_job_items WHERE job = ? GROUP BY state";
   for (const { state: of, n } of all<{ state: JobItemState; n: number }>(database, counts, job)) items[of] = n;
   const reached = steps(database, job);
+  const exported =
+    first<{ n: number }>(database, "SELECT count(*) AS n FROM mr_job_exports WHERE job = ?", job)?.n ?? 0;
   return {
     job,
-    kind: "redrive",
+    kind,
     state,
     ...(note === null ? {} : { note }),
     selection,
@@ -227,6 +242,7 @@ function decodeJob(database: Database, row: JobRow): Job {
     ...(finished === null ? {} : { finished }),
     ...reached,
     items,
+    exported,
   };
 }
 
@@ -235,8 +251,9 @@ function firstAllowed(rate: number | undefined, now: number): number {
   return rate === undefined ? now : now - 1_000 / rate;
 }
 
-function forgetOld(database: Database): void {
+/** Runs inside a transaction: of finished jobs, the newest are kept. */
+export function forgetOld(database: Database): void {
   const old = `SELECT job FROM mr_jobs WHERE state IN ('done', 'cancelled') ORDER BY job DESC LIMIT -1 OFFSET ${keptMax}`;
-  run(database, `DELETE FROM mr_job_items WHERE job IN (${old})`);
+  for (const table of ["mr_job_items", "mr_job_exports"]) run(database, `DELETE FROM ${table} WHERE job IN (${old})`);
   run(database, `DELETE FROM mr_jobs WHERE job IN (${old})`);
 }

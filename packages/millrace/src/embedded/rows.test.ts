@@ -104,22 +104,25 @@ describe("timers", () => {
     named: false,
   };
   const row = { timer: 4, service: "shop", name: null, due: 9 };
+  const nobody = { consumer: null, topic: null, partition: null, offset: null };
+  const armed = { consumer: "c", topic: "t", partition: 0, offset: 7 };
 
   it("publish the very text they were given", () => {
-    expect(decodeTimer({ ...row, record: encodeTimer(timer) })).toStrictEqual({
+    expect(decodeTimer({ ...row, ...nobody, record: encodeTimer(timer) })).toStrictEqual({
       timer: 4,
       service: "shop",
       name: undefined,
       due: 9,
       record: timer,
+      armed: undefined,
     });
   });
 
   it("keep bytes", () => {
     const data = Uint8Array.of(0, 255, 7);
-    const back = decodeTimer({ ...row, name: "n", record: encodeTimer({ ...timer, data }) });
+    const back = decodeTimer({ ...row, ...armed, name: "n", record: encodeTimer({ ...timer, data }) });
     expect(back.record.data).toEqual(Buffer.from(data));
-    expect(back.name).toBe("n");
+    expect([back.name, back.armed]).toEqual(["n", armed]);
   });
 });
 

@@ -76,6 +76,10 @@ export interface TimerRow {
   readonly name: string | null;
   readonly due: number;
   readonly record: string;
+  readonly consumer: string | null;
+  readonly topic: string | null;
+  readonly partition: number | null;
+  readonly offset: number | null;
 }
 
 /** A consumer's topics as mr_consumers keeps them: what it hears, without where it started. */
@@ -227,6 +231,8 @@ type TimerJson = Omit<NewRecord, "offset" | "correlationId" | "causationId" | "h
 /** A timer with its message, the inverse of {@link encodeTimer}. */
 export function decodeTimer(row: TimerRow): DueTimer {
   const { bytes, ...json } = parse<TimerJson>(row.record, "mr_timers.record");
+  const { consumer, topic, partition, offset } = row;
+  const known = consumer !== null && topic !== null && partition !== null && offset !== null;
   return {
     timer: row.timer,
     service: row.service,
@@ -239,6 +245,7 @@ export function decodeTimer(row: TimerRow): DueTimer {
       headers: json.headers,
       data: json.data ?? Buffer.from(bytes ?? "", "base64"),
     },
+    armed: known ? { consumer, topic, partition, offset } : undefined,
   };
 }
 

@@ -75,9 +75,11 @@ CREATE TABLE mr_amendments(
   consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, act TEXT NOT NULL,
   id TEXT, data TEXT, reason TEXT NOT NULL, actor TEXT NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (consumer, topic, partition, offset)) WITHOUT ROWID;
+-- The event whose handler armed it, and for which consumer: moved back past that event, the consumer takes it back.
 CREATE TABLE mr_timers(
   timer INTEGER PRIMARY KEY AUTOINCREMENT, service TEXT NOT NULL, name TEXT, due INTEGER NOT NULL, record TEXT NOT NULL,
-  UNIQUE (service, name));
+  consumer TEXT, topic TEXT, partition INTEGER, offset INTEGER, UNIQUE (service, name));
+CREATE INDEX mr_timers_armed ON mr_timers(consumer, topic, partition, offset);
 CREATE INDEX mr_timers_due ON mr_timers(due);
 CREATE INDEX mr_timers_correlation ON mr_timers(json_extract(record, '$.correlationId'));
 CREATE TABLE mr_schedules(
@@ -98,6 +100,9 @@ CREATE TABLE mr_job_items(
   PRIMARY KEY (job, seq)) WITHOUT ROWID;
 CREATE INDEX mr_job_items_state ON mr_job_items(job, state, step);
 CREATE INDEX mr_job_items_entry ON mr_job_items(entry);
+-- What an act has taken away, as JSON: an operator may want to see it, or to put it back by hand.
+CREATE TABLE mr_job_exports(
+  job INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (job, seq)) WITHOUT ROWID;
 CREATE TABLE mr_audit(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL,
   target TEXT NOT NULL, reason TEXT NOT NULL);

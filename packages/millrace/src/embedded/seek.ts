@@ -4,8 +4,9 @@ import type { Seek, SeekStep } from "../store/seek.js";
 import type { Mute, Position, Range } from "../store/unit.js";
 import { audit, wasDone } from "./audit.js";
 import { offsetAt, readBody, readTopics, recordsOf, type TopicHistory, walkBlocks } from "./history.js";
+import { countOf, type Range as ExportRange, seekJob, seekJobOf, takeAway } from "./job-exports.js";
 import { leaveJobs } from "./jobs.js";
-import { all, first, run } from "./query.js";
+import { all, run } from "./query.js";
 import { encodeRanges } from "./rows.js";
 import type { Database } from "./sqlite.js";
 import { isDone, readPositions, readRegistrations } from "./standing.js";
@@ -19,14 +20,21 @@ interface Move {
 }
 
 /** Runs inside a transaction. Every position of the consumer gets a new epoch, so that nothing under way is stored. */
-export function seek(database: Database, asked: Seek, act: Act): ActOutcome {
+export function seek(database: Database, asked: Seek, act: Act): ActOutcome & { readonly job?: number } {
   const { consumer, mute } = asked;
   // Done twice, it would handle again what was handled between.
   const target = `consumer ${consumer}${mute ? ", muted" : ""}: `;
-  if (wasDone(database, "seek", target, act)) return { changed: 0, lanes: [] };
+  if (wasDone(database, "seek", target, act)) {
+    const job = seekJobOf(database, act);
+    return { changed: 0, lanes: [], ...(job === undefined ? {} : { job }) };
+  }
   const moves = movesOf(database, asked);
   const back = moves.filter(({ position, to }) => to < position.frontier);
-  const lanes = mute ? [] : dropLanes(database, consumer, back, act);
+  const places = moves.map(
+    ({ position: { topic, partition, frontier }, to }) => `${topic}/${partition} ${frontier} to ${to}`,
+  );
+  const job = mute ? undefined : takeBack(database, { selection: `${target}${places.join(", ")}`, back }, act);
+  const lanes = mute ? [] : dropLanes(database, { consumer, back, job }, act);
   if (mute) muteBack(database, consumer, back);
   run(
     database,
@@ -39,11 +47,8 @@ export function seek(database: Database, asked: Seek, act: Act): ActOutcome {
     const { frontier, finished } = landing(position, to, mute);
     move.run(frontier, encodeRanges(finished), position.id);
   }
-  const places = moves.map(
-    ({ position: { topic, partition, frontier }, to }) => `${topic}/${partition} ${frontier} to ${to}`,
-  );
   audit(database, "seek", `${target}${places.join(", ")}`, act);
-  return { changed: moves.length, lanes };
+  return { changed: moves.length, lanes, ...(job === undefined ? {} : { job }) };
 }
 
 /** What a move would do. */
@@ -105,18 +110,44 @@ function landing({ frontier, finished }: Position, to: number, mute: boolean): P
   return { frontier: reached, finished: above };
 }
 
+interface Back {
+  readonly selection: string;
+  readonly back: readonly Move[];
+}
+
+/** The job that keeps what waits from the new places on, and the timers armed there. Undefined when there is nothing. */
+function takeBack(database: Database, { selection, back }: Back, act: Act): number | undefined {
+  const ranges = back.map(rangeOf);
+  if (ranges.every((range) => countOf(database, "entry", range) + countOf(database, "timer", range) === 0))
+    return undefined;
+  const job = seekJob(database, selection, act);
+  for (const range of ranges) takeAway(database, "timer", job, range);
+  return job;
+}
+
+function rangeOf({ position: { consumer, topic, partition }, to }: Move): ExportRange {
+  return { consumer, topic, partition, from: to };
+}
+
+interface Dropping {
+  readonly consumer: string;
+  readonly back: readonly Move[];
+  readonly job: number | undefined;
+}
+
 /** What waits in lanes from the new places on is read from the log again. What waits behind it, from before, goes on. */
-function dropLanes(database: Database, consumer: string, back: readonly Move[], act: Act): ActOutcome["lanes"] {
+function dropLanes(database: Database, { consumer, back, job }: Dropping, act: Act): ActOutcome["lanes"] {
   const lanes = new Map<string, ActOutcome["lanes"][number]>();
   const where = "consumer = ? AND topic = ? AND partition = ? AND offset >= ?";
-  for (const { position, to } of back) {
+  for (const move of back) {
+    const { position, to } = move;
     const place = [consumer, position.topic, position.partition, to] as const;
     run(database, "DELETE FROM mr_mutes WHERE consumer = ? AND topic = ? AND partition = ?", ...place.slice(0, 3));
     const dropped = `SELECT DISTINCT lane FROM mr_lane_entries WHERE ${where}`;
     for (const { lane } of all<{ lane: string }>(database, dropped, ...place)) lanes.set(lane, { consumer, lane });
     const detail = `${consumer} was moved back by ${act.actor}`;
     leaveJobs(database, `entry IN (SELECT entry FROM mr_lane_entries WHERE ${where})`, place, detail);
-    run(database, `DELETE FROM mr_lane_entries WHERE ${where}`, ...place);
+    if (job !== undefined) takeAway(database, "entry", job, rangeOf(move));
   }
   for (const { lane } of lanes.values())
     run(
@@ -131,9 +162,10 @@ function dropLanes(database: Database, consumer: string, back: readonly Move[], 
 }
 
 function muteBack(database: Database, consumer: string, back: readonly Move[]): void {
-  for (const { position, to } of back) {
+  for (const move of back) {
+    const { position, to } = move;
     const { topic, partition, frontier } = position;
-    const waiting = waitingFrom(database, position, to);
+    const waiting = countOf(database, "entry", rangeOf(move));
     if (waiting > 0)
       throw new Failure(
         "CONFLICT",
@@ -148,12 +180,6 @@ function muteBack(database: Database, consumer: string, back: readonly Move[]): 
       frontier,
     );
   }
-}
-
-function waitingFrom(database: Database, { consumer, topic, partition }: Position, to: number): number {
-  const sql =
-    "SELECT count(*) AS n FROM mr_lane_entries WHERE consumer = ? AND topic = ? AND partition = ? AND offset >= ?";
-  return first<{ n: number }>(database, sql, consumer, topic, partition, to)?.n ?? 0;
 }
 
 interface Counted {
@@ -185,11 +211,14 @@ function stepsOf(database: Database, { topic, moves, types, mute }: Counted): Se
       if (!before && then) count.skipped += 1;
     }
   }
-  return moves.map(({ position, to }) => {
+  return moves.map((move) => {
+    const { position, to } = move;
     const { again = 0, skipped = 0 } = counts.get(position.partition) ?? {};
     const { partition, frontier } = position;
-    const waiting = to < frontier ? waitingFrom(database, position, to) : 0;
-    return { topic: topic.shape.name, partition, from: frontier, to, again, skipped, waiting, exact };
+    const back = to < frontier;
+    const waiting = back ? countOf(database, "entry", rangeOf(move)) : 0;
+    const timers = back && !mute ? countOf(database, "timer", rangeOf(move)) : 0;
+    return { topic: topic.shape.name, partition, from: frontier, to, again, skipped, waiting, timers, exact };
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Awaitable, LogRecord, TopicShape } from "../log/log.js";
-import type { Job, JobItem, JobItemQuery } from "./jobs.js";
+import type { Job, JobExport, JobItem, JobItemQuery } from "./jobs.js";
 import type { Seek, SeekStep } from "./seek.js";
 import type { DueTimer, ScheduleRow, StoredDocument } from "./store.js";
 import type { StreamPage, StreamQuery } from "./stream.js";
@@ -135,6 +135,8 @@ export interface Inspect {
   job(job: number): Awaitable<Job | undefined>;
   /** A job's dead letters, in the order of their turns. */
   jobItems(job: number, query: JobItemQuery): Awaitable<readonly JobItem[]>;
+  /** What a job keeps, in order, behind the `after`th. */
+  jobExports(job: number, page: { readonly after: number; readonly limit: number }): Awaitable<readonly JobExport[]>;
   operation(id: string): Awaitable<Operation | undefined>;
   schedules(): Awaitable<readonly ScheduleRow[]>;
   audit(limit: number): Awaitable<readonly AuditRow[]>;

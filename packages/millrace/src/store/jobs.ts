@@ -1,3 +1,6 @@
+import type { DueTimer } from "./store.js";
+import type { LaneEntry } from "./unit.js";
+
 /** running: items start as fast as rate and ladder let them. paused: by an operator, or because too many fail again. */
 export type JobState = "running" | "paused" | "done" | "cancelled";
 
@@ -21,10 +24,13 @@ export interface NewJob {
   readonly force: boolean;
 }
 
-/** Bulk work of an operator, which goes on until it is done, whoever started it. Times are ms since the epoch. */
+/**
+ * Bulk work of an operator, which goes on until it is done, whoever started it. A seek is done at once; its job keeps what
+ * it has taken away. Times are ms since the epoch.
+ */
 export interface Job {
   readonly job: number;
-  readonly kind: "redrive";
+  readonly kind: "redrive" | "seek";
   readonly state: JobState;
   /** Why it is paused. */
   readonly note?: string;
@@ -39,7 +45,15 @@ export interface Job {
   readonly step: number;
   readonly steps: number;
   readonly items: Readonly<Record<JobItemState, number>>;
+  /** How much it has taken away and kept; see {@link JobExport}. */
+  readonly exported: number;
 }
+
+/** What an act has taken away: an event that waited in a lane, or a timer. */
+export type JobExport = { readonly seq: number } & (
+  | { readonly kind: "entry"; readonly entry: LaneEntry }
+  | { readonly kind: "timer"; readonly timer: DueTimer }
+);
 
 /** One dead letter of a job. */
 export interface JobItem {

@@ -41,12 +41,13 @@ export interface Operate {
   resume(consumer: string, act: Act): Awaitable<ActOutcome>;
   /**
    * Moves positions, fencing what is under way. Going back opens the next generation: what waits in lanes from there on
-   * is dropped and read again, amendments stay.
+   * is dropped and read again, timers that its events have armed are taken back, amendments stay. What is gone by that is
+   * kept with a job of its own.
    *
    * @throws {Failure} NOT_FOUND, OPTION_INVALID when there is no such place, CONFLICT when it would be muted and events
    * from there on wait in lanes: what they publish would never be.
    */
-  seek(seek: Seek, act: Act): Awaitable<ActOutcome>;
+  seek(seek: Seek, act: Act): Awaitable<ActOutcome & { readonly job?: number }>;
   /** Stores a job; its items are taken as they are now. They start with the next `advanceJobs`. */
   createJob(job: NewJob, act: Act): Awaitable<ActOutcome & { readonly job: number }>;
   /**

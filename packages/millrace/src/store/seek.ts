@@ -28,6 +28,8 @@ export interface SeekStep {
   readonly skipped: number;
   /** Events that wait in lanes, dead ones too, and are read from the log again. */
   readonly waiting: number;
+  /** Timers that they have armed and that are not due yet, which are taken back. */
+  readonly timers: number;
   /** False when there are more than were counted. */
   readonly exact: boolean;
 }

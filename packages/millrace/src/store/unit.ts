@@ -96,6 +96,16 @@ export interface NewTimer {
   readonly name: string | undefined;
   readonly due: number;
   readonly record: Omit<NewRecord, "offset">;
+  /** By whose run of which event; undefined when no handler did. */
+  readonly armed: Armed | undefined;
+}
+
+/** A consumer, and the event that it handled. */
+export interface Armed {
+  readonly consumer: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
 }
 
 /** parked: waits for `due`. dead: given up on. following: behind a parked or dead head. running: a slow handler has it. */

@@ -7,7 +7,8 @@ import { checkedService, commit, committed, newRecord, outcomes, unitOf } from "
 
 const timer = (due: number, name?: string, service = checkedService): NewTimer => {
   const { offset: _, ...record } = newRecord(`at-${due}`);
-  return { service, name, due, record };
+  const armed = name === undefined ? undefined : { consumer: "arming", topic: "armed", partition: 1, offset: due };
+  return { service, name, due, record, armed };
 };
 const arming = (...timers: NewTimer[]) => unitOf({ type: "publish" }, { timers });
 const cancelling = (name: string, service = checkedService) =>
@@ -29,6 +30,10 @@ export const timeChecks: Readonly<Record<string, Check<StoreUnderTest>>> = {
     await adapter.reopen();
     const [stored] = await adapter.store.readDueTimers(10, 1);
     deepEqual({ ...stored, timer: 0 }, { ...first, timer: 0 });
+    const named = timer(5, "named");
+    await committed(adapter.store, arming(named));
+    const [earliest] = await adapter.store.readDueTimers(5, 1);
+    deepEqual({ ...earliest, timer: 0 }, { ...named, timer: 0 });
   },
 
   "fires a timer once: its unit removes it": async ({ store, published }) => {
