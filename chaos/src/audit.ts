@@ -129,16 +129,32 @@ function checkApplied({ facts, logged, times, findings }: Ledger): void {
     if (keys.size > 1) findings.add("I3", `${name} ran under ${keys.size} idempotency keys`);
 }
 
-/** I4: of one key, in the order of the log. */
+/** I4: of one key, in the order of the log, and nothing past a dead letter that holds it. */
 function checkOrder({ facts, logged, findings }: Ledger): void {
   const last = new Map<string, number>();
+  const held = heldFrom(facts);
   for (const { consumer, topic, key, id } of facts.applied) {
     const lane = `${consumer} ${topic} ${key}`;
     const offset = logged.get(`${topic} ${id}`)?.offset ?? -1;
     const before = last.get(lane) ?? -1;
     if (offset < before) findings.add("I4", `${lane}: ${offset} was applied after ${before}`, "reordered");
     last.set(lane, Math.max(before, offset));
+    const dead = held.get(lane) ?? Number.POSITIVE_INFINITY;
+    if (offset > dead)
+      findings.add("I4", `${lane}: ${offset} was applied past ${dead}, which is dead and holds`, "reordered");
   }
+}
+
+/** By consumer, topic and key: the first dead letter that holds its key. */
+function heldFrom({ entries, log }: Facts): ReadonlyMap<string, number> {
+  const keys = new Map(log.map(({ topic, offset, key }) => [`${topic} ${offset}`, key]));
+  const held = new Map<string, number>();
+  for (const { consumer, topic, offset, state, holds } of entries) {
+    if (state !== "dead" || holds !== 1) continue;
+    const lane = `${consumer} ${topic} ${keys.get(`${topic} ${offset}`)}`;
+    held.set(lane, Math.min(offset, held.get(lane) ?? offset));
+  }
+  return held;
 }
 
 /** I5: the accounts are what the applied orders moved, and sum up to nothing. */

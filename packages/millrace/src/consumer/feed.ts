@@ -51,6 +51,8 @@ export class PartitionFeed {
 export class TopicFeed {
   atEnd = false;
   reading = false;
+  /** It grew while a batch was on its way: where the batch ends, more may follow. */
+  #grew = false;
   readonly partitions: (PartitionFeed | undefined)[];
 
   constructor(
@@ -72,12 +74,24 @@ export class TopicFeed {
     return { topic: this.topic, from, recordsMax: batchRecordsMax, bytesMax: Math.min(bytesMax, batchBytesMax) };
   }
 
-  /** Notes how far a batch came; false when that is no further than before. */
-  read(batch: Batch): boolean {
+  /** There is more than was known. */
+  appended(): void {
+    this.atEnd = false;
+    this.#grew = this.reading;
+  }
+
+  /** Notes how far a batch came that was `asked` for; false when that is no further than before. */
+  read(batch: Batch, asked: readonly (PartitionFeed | undefined)[]): boolean {
     let further = false;
-    this.atEnd = batch.atEnd;
+    this.atEnd = batch.atEnd && !this.#grew;
+    this.#grew = false;
     this.partitions.forEach((partition, index) => {
       if (partition === undefined) return;
+      // It was moved, or came, while the batch was on its way: what was read is not what comes next for it.
+      if (asked[index] !== partition) {
+        this.atEnd = false;
+        return;
+      }
       const next = batch.next[index] ?? -1;
       // It was left out, being full: the end of the others is not the end.
       if (next < 0) this.atEnd = false;

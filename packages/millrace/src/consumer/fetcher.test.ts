@@ -1,6 +1,6 @@
-import { expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { OpenEngine } from "../engine/engine.js";
-import type { LogRecord, ReadRequest } from "../log/log.js";
+import type { Batch, LogRecord, ReadRequest } from "../log/log.js";
 import type { Position } from "../store/unit.js";
 import { virtualClock } from "../testing/virtual-clock.js";
 import type { Committer } from "./committer.js";
@@ -57,4 +57,56 @@ it("does not ask again and again for what a full partition keeps it from, and go
   fetcher.next();
   expect(requests.at(-1)).toEqual([9, 9]);
   expect(fetcher.atEnd).toBe(true);
+});
+
+describe("while a batch of a remote log is on its way", () => {
+  let answers: ((batch: Batch) => void)[];
+  let requests: ReadRequest["from"][];
+  let taken: number[];
+  let fetcher: Fetcher;
+  beforeEach(() => {
+    [answers, requests, taken] = [[], [], []];
+    const log = {
+      read: ({ from }: ReadRequest) => {
+        requests.push(from);
+        return new Promise<Batch>((resolve) => answers.push(resolve));
+      },
+    };
+    fetcher = new Fetcher({
+      engine: { log } as unknown as OpenEngine,
+      committer: { passed() {} } as unknown as Committer,
+      clock: virtualClock(),
+      take: (_, { offset }) => void taken.push(offset),
+      amend: (record) => record,
+      wake: () => fetcher.next(),
+      stop(error) {
+        throw error;
+      },
+    });
+    fetcher.open([{ topic: "steps", partitions: 1 }]);
+    fetcher.take({ ...position(0), id: 1, frontier: 5 });
+    fetcher.next();
+  });
+  const answer = async (offset: number) => {
+    const records = [{ partition: 0, offset } as LogRecord];
+    answers.shift()?.({ records, sizes: [100], next: [offset + 1], atEnd: true, bytes: 0 });
+    for (let n = 0; n < 5; n += 1) await turn();
+  };
+
+  it("a partition that is moved back is read from where it is now", async () => {
+    fetcher.drop({ ...position(0), id: 1 });
+    fetcher.take({ ...position(0), id: 1, frontier: 2 });
+    await answer(5);
+    expect([requests, taken]).toEqual([[[5], [2]], []]);
+    await answer(2);
+    expect([taken, fetcher.atEnd]).toEqual([[2], true]);
+  });
+
+  it("what is appended is read, too", async () => {
+    fetcher.appended(["steps"]);
+    await answer(5);
+    expect([requests, fetcher.atEnd]).toEqual([[[5], [6]], false]);
+    await answer(6);
+    expect([taken, fetcher.atEnd]).toEqual([[5, 6], true]);
+  });
 });

@@ -112,7 +112,7 @@ export class Fetcher {
   appended(topics: readonly string[]): void {
     for (const feed of this.#feeds) {
       if (!topics.includes(feed.topic)) continue;
-      feed.atEnd = false;
+      feed.appended();
       this.#host.wake();
     }
   }
@@ -136,15 +136,16 @@ export class Fetcher {
     }
     if (batch instanceof Promise) {
       feed.reading = true;
+      const asked = [...feed.partitions];
       batch.then(
         (read) => {
           feed.reading = false;
-          this.#dispatch(feed, read);
+          this.#dispatch(feed, read, asked);
           this.#host.wake();
         },
         (error) => this.#host.stop(error),
       );
-    } else if (!this.#dispatch(feed, batch) && !feed.atEnd) {
+    } else if (!this.#dispatch(feed, batch, feed.partitions) && !feed.atEnd) {
       // What is left is in full partitions: the next acknowledgement wakes the consumer.
       return false;
     }
@@ -152,13 +153,15 @@ export class Fetcher {
     return true;
   }
 
-  #dispatch(feed: TopicFeed, batch: Batch): boolean {
+  /** Records of a partition that was dropped, or begun anew, since they were `asked` for are left alone. */
+  #dispatch(feed: TopicFeed, batch: Batch, asked: TopicFeed["partitions"]): boolean {
     batch.records.forEach((record, index) => {
       const partition = feed.partitions[record.partition];
-      if (partition !== undefined) this.#host.take(partition, record, batch.sizes[index] as number);
+      if (partition !== undefined && partition === asked[record.partition])
+        this.#host.take(partition, record, batch.sizes[index] as number);
     });
     this.#cancelPass ??= this.#host.clock.after(passEveryMs, () => this.pass());
-    return feed.read(batch);
+    return feed.read(batch, asked);
   }
 
   /**

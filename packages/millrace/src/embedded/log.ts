@@ -34,6 +34,8 @@ export class BlockReader {
       const blocks = this.#blocks(topic, next, request.recordsMax);
       if (blocks.length === 0) break;
       for (const block of blocks) {
+        // Offsets of a topic have no gaps: what stood here is lost, and nobody may go on as if it had been read.
+        if (block.first > next) throw missing(request.topic, next, block.first);
         next = block.first + block.count;
         bytes += block.body.length;
         const decoded = decodeBlock(request.topic, block.first, block.appended, block.body);
@@ -41,10 +43,10 @@ export class BlockReader {
         let line = 0;
         for (const record of decoded) {
           const lineEnd = endOfLine(block.body, line);
-          // Nobody can say whose it is: passing it by would lose it.
-          if (record.id === "") throw damaged(request.topic, block);
           const start = request.from[record.partition];
-          if (start !== undefined && start >= 0 && record.offset >= start) {
+          // Nobody can say whose it is: passing it by would lose it.
+          if (record.id === "" || start === undefined) throw damaged(request.topic, block);
+          if (start >= 0 && record.offset >= start) {
             records.push(record);
             sizes.push(lineEnd - line);
           }
@@ -101,6 +103,13 @@ function damaged(topic: string, { first, count }: Block): Failure {
   return new Failure(
     "STORE_DAMAGED",
     `${topic}@${first}: the block does not hold its ${count} records; stop, keep a copy of the file, and restore a backup`,
+  );
+}
+
+function missing(topic: string, from: number, to: number): Failure {
+  return new Failure(
+    "STORE_DAMAGED",
+    `${topic}@${from}: the records up to ${to} are missing; stop, keep a copy of the file, and restore a backup`,
   );
 }
 
