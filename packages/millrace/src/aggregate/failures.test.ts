@@ -109,40 +109,56 @@ describe("an evolve that fails", () => {
   });
 });
 
+/** Another process appends the third event: this one's memory is not told. */
+async function payBehind(t: Trial, pence: number): Promise<void> {
+  const { log, store } = t.running.engine;
+  const [record] = (await log.read({ topic: "accounts", from: [0, 0, 0], recordsMax: 9, bytesMax: 1e6 })).records;
+  if (record === undefined) throw new Error("the test has stored no event");
+  const data = JSON.stringify({ account, pence, note: "" });
+  const id = "018bcfe5-6800-7000-8000-00000000000f";
+  const paidIn = { ...record, id, type: "account.paid-in", data, named: false, headers: { sequence: 3 } };
+  const stream = { topic: "accounts", key: account, version: 2 };
+  const unit: Unit = { claim: { type: "publish" }, reads: [], stream, lane: undefined, effects: { records: [paidIn] } };
+  expect(await store.commit([unit], [])).toMatchObject([{ type: "committed" }]);
+}
+
 describe("a state in memory that is not the newest any more", () => {
-  /** Another process has appended to the stream: a second app's bank on the same file, one after the other. */
   it("makes the command decide again, on the events that have come since", async () => {
-    let outcomes: string[] = [];
-    const dir = tempFolder();
-    const engine = faulty(embedded(dir), { after: (_, all) => void outcomes.push(...all.map(({ type }) => type)) });
-    const t = await trial([bank()], { dir, engine });
+    const outcomes: string[] = [];
+    const engine = faulty(embedded(":memory:"), {
+      after: (_, all) => void outcomes.push(...all.map(({ type }) => type)),
+    });
+    const t = await trial([bank()], { engine });
     await t.app.send(opened());
     await t.app.send(pay(1));
     await t.rest();
-    const { log, store } = t.running.engine;
-    const [record] = (await log.read({ topic: "accounts", from: [0, 0, 0], recordsMax: 9, bytesMax: 1e6 })).records;
-    const more = {
-      ...(record as NonNullable<typeof record>),
-      type: "account.paid-in",
-      data: JSON.stringify({ account, pence: 50, note: "" }),
-      named: false,
-    };
-    const stream = { topic: "accounts", key: account, version: 2 };
-    const unit: Unit = {
-      claim: { type: "publish" },
-      reads: [],
-      stream,
-      lane: undefined,
-      effects: { records: [{ ...more, id: "018bcfe5-6800-7000-8000-00000000000f", headers: { sequence: 3 } }] },
-    };
-    expect(await store.commit([unit], [])).toMatchObject([{ type: "committed" }]);
-    outcomes = [];
+    await payBehind(t, 50);
     const sent = await t.app.send(close({ account }));
     await t.rest();
     expect(outcomes).toContain("reload");
     expect(await t.running.engine.store.readOperation(sent.id)).toMatchObject({ state: "committed" });
     const { events } = await t.running.engine.inspect.events({ type: "account.paid-out", limit: 9 });
     expect(events[0]).toMatchObject({ data: { pence: 51 }, headers: { sequence: 4 } });
+  });
+
+  it("is no reason to fail: what decide throws on it does not count", async () => {
+    const t = await trial([
+      bank({
+        decide: (asked, { pence }) => {
+          if (asked.type === "open-account") return [accounts.opened(asked.data)];
+          if (asked.type === "pay-in") return [accounts.paidIn(asked.data)];
+          if (pence === 1) throw new Failure("OPTION_INVALID", "this would stop the consumer");
+          return [];
+        },
+      }),
+    ]);
+    await t.app.send(opened());
+    await t.app.send(pay(1));
+    await t.rest();
+    await payBehind(t, 50);
+    const sent = await t.app.send(close({ account }));
+    await t.rest();
+    expect(await t.running.engine.store.readOperation(sent.id)).toMatchObject({ state: "committed" });
   });
 
   it("does not have a command decided without end", async () => {
