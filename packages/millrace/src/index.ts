@@ -80,6 +80,16 @@ export type { Random } from "./runtime/random.js";
 export type { SagaStatus, StepStatus } from "./saga/instance.js";
 export type { AbortReason, StepKind } from "./saga/plan.js";
 export {
+  type CommandAnswer,
+  type Process,
+  type ProcessInput,
+  type ProcessInstance,
+  type ProcessOptions,
+  type ProcessOutput,
+  process,
+  type Woken,
+} from "./saga/process.js";
+export {
   type Keyed,
   type Saga,
   type SagaOptions,

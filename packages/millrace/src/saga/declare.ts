@@ -15,6 +15,7 @@ import { durationMs } from "../runtime/duration.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
 import { sagaHandlers } from "./handlers.js";
 import { type Instance, instanceDocuments } from "./instance.js";
+import { checkKeys } from "./instance-key.js";
 import { kindsOf, type OpenStep } from "./kinds.js";
 import { type OwnContracts, ownContracts } from "./own-contracts.js";
 import type { SagaPlan, StepPlan, StepRetry } from "./plan.js";
@@ -177,7 +178,9 @@ export class SagaBuilder implements Part {
       aborted: this.#aborted,
       keepMs: keep === "forever" ? undefined : durationMs(keep, `saga ${this.name}: keep`),
     };
-    checkKeys(plan);
+    const { stages, abortOn } = plan;
+    const heard = stages.flat().flatMap(({ done, failed }) => [done, ...failed]);
+    checkKeys([startsOn, ...abortOn, ...heard], key, `saga ${this.name}`);
     return { plan, own: ownContracts("saga", this.name), documents: instanceDocuments<Instance>("saga", this.name) };
   }
 }
@@ -221,20 +224,6 @@ function checkCommands(where: string, send: AnyStepOptions["send"], undo: AnySte
     "OPTION_INVALID",
     `${where}: send and undo have different keys (${sent.declaration.type}: ${sent.key}, ${undone.declaration.type}: ${undone.key}); an undo could overtake what it takes back`,
   );
-}
-
-/** Every event that a saga hears says which instance it is for. */
-function checkKeys({ name, key, startsOn, abortOn, stages }: SagaPlan): void {
-  const heard = [startsOn, ...abortOn, ...stages.flat().flatMap(({ done, failed }) => [done, ...failed])];
-  for (const event of heard) {
-    const { jsonSchema, type } = contractDeclaration(event);
-    const { properties } = jsonSchema as { readonly properties?: Readonly<Record<string, unknown>> };
-    if (properties === undefined || Object.hasOwn(properties, key)) continue;
-    throw new Failure(
-      "OPTION_INVALID",
-      `saga ${name}: ${type} has no field ${JSON.stringify(key)}, so it is of no instance`,
-    );
-  }
 }
 
 /** What a saga comes down to: a consumer of its own, and the commands of operators. */

@@ -1,10 +1,9 @@
 import type { PatternContext } from "../consumer/handler.js";
 import { contractDeclaration, type Received } from "../contract/contract.js";
-import { keyText } from "../contract/key.js";
-import { Failure } from "../failure/failure.js";
 import { parseReplyTo } from "../log/reply-to.js";
 import { decide, type Input } from "./decide.js";
 import type { SagaDeclaration } from "./declare.js";
+import { instanceKey } from "./instance-key.js";
 import type { Answered, Due, Steer } from "./own-contracts.js";
 import { perform } from "./perform.js";
 import { type SagaPlan, stepOf } from "./plan.js";
@@ -75,11 +74,11 @@ function inputs(plan: SagaPlan, own: string): (event: Heard, replyTo: string | u
     if (to?.topic === own && replies(plan, to.step, event.type))
       return { key: to.instance, input: { type: "reply", to, event } };
     if (event.type === plan.startsOn.type) {
-      const key = keyOf(plan, event);
+      const key = instanceKey(event, plan.key, `saga ${plan.name}`);
       return { key, input: { type: "start", key, event, replyTo } };
     }
     if (!aborts.has(event.type)) return undefined;
-    const key = keyOf(plan, event);
+    const key = instanceKey(event, plan.key, `saga ${plan.name}`);
     return { key, input: { type: "abort", key, event, early: event.topic !== home?.name } };
   };
 }
@@ -87,10 +86,4 @@ function inputs(plan: SagaPlan, own: string): (event: Heard, replyTo: string | u
 function replies(plan: SagaPlan, name: string, type: string): boolean {
   const step = stepOf(plan, name);
   return step !== undefined && (step.done.type === type || step.failed.some((event) => event.type === type));
-}
-
-function keyOf({ name, key }: SagaPlan, { type, data }: Heard): string {
-  const found = keyText((data as Readonly<Record<string, unknown>> | null)?.[key]);
-  if (found.ok) return found.key;
-  throw new Failure("EVENT_REJECTED", `saga ${name}: /${key} of ${type} ${found.reason}`);
 }

@@ -108,7 +108,7 @@ const historyFirst = 20;
 const historyMax = 200;
 
 /** A history with one more transition: of a long one, the middle is dropped. */
-export function remember(history: readonly Transition[], transition: Transition): readonly Transition[] {
+export function remember<Kept>(history: readonly Kept[], transition: Kept): readonly Kept[] {
   if (history.length < historyMax) return [...history, transition];
   return [...history.slice(0, historyFirst), ...history.slice(historyFirst + 1), transition];
 }

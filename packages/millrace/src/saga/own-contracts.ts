@@ -111,3 +111,8 @@ export function ownContracts(kind: "saga" | "process", name: string): OwnContrac
     steer: command(`steer-${own}`, steer, { key: "instance" }),
   };
 }
+
+/** The name of an instance's timer of one step: names of timers are the whole service's. */
+export function timerName({ name }: OwnContracts, key: string, step: string): string {
+  return `${name}/${step}/${key}`;
+}

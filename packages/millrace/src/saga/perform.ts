@@ -2,7 +2,7 @@ import type { PatternContext } from "../consumer/handler.js";
 import type { EventName, Message } from "../contract/contract.js";
 import { formatReplyTo } from "../log/reply-to.js";
 import type { Fact, Instance } from "./instance.js";
-import type { OwnContracts } from "./own-contracts.js";
+import { type OwnContracts, timerName } from "./own-contracts.js";
 import { type StepPlan, stepOf } from "./plan.js";
 import type { Turn } from "./turn.js";
 
@@ -54,9 +54,4 @@ function setTimers(
   };
   for (const name of Object.keys(instance.steps)) set(name, before?.steps[name]?.due, instance.steps[name]?.due);
   set("", before?.removal, instance.removal);
-}
-
-/** Names of timers are the whole service's. */
-function timerName({ name }: OwnContracts, key: string, step: string): string {
-  return `${name}/${step}/${key}`;
 }
