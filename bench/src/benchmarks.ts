@@ -10,6 +10,7 @@ export const benchmarks = {
   replay: async () => (await import("./replay.js")).replay,
   projection: async () => (await import("./projection.js")).projectionBenchmark,
   "hot-key": async () => (await import("./hot-key.js")).hotKey,
+  saga: async () => (await import("./saga.js")).sagaBenchmark,
   visible: async () => (await import("./visible.js")).visibleBenchmark,
   scale: async () => (await import("./scale.js")).scale,
   growth: async () => (await import("./growth.js")).growth,

@@ -133,3 +133,16 @@ async function move(data: Moved, ctx: Pick<Context<never>, "documents">, pence: 
   const account = (await ctx.documents(accounts).get(data.accountId)) ?? opened(data);
   ctx.documents(accounts).put({ ...account, pence: account.pence + pence });
 }
+
+/** Some runs fail, by the number of the transfer: to be repeated, or to be taken back. */
+export const unlucky: Fates = (type, transferId, attempt) => {
+  const n = Number(transferId.slice(2));
+  if (type === "deposit" && n % 7 === 0) return n % 2 === 0 ? "failed" : "refused";
+  if (type === "note" && n % 11 === 0) return "refused";
+  return attempt === 1 && n % 5 === 0 ? "throws" : "done";
+};
+
+/** The nth of many transfers. Nobody runs out of money. */
+export function transferOf(n: number): z.infer<typeof Transfer> {
+  return { transferId: `t-${n}`, from: `a-${n % 37}`, to: `a-${(n * 5 + 1) % 37}`, pence: 1 + (n % 9) };
+}
