@@ -1,10 +1,9 @@
 import type { ReplyTo } from "../log/reply-to.js";
-import type { Moment } from "./evolve.js";
 import type { Fact, Instance, StepState } from "./instance.js";
 import type { Answered, Due, Steer } from "./own-contracts.js";
 import { type SagaPlan, type StepPlan, stepOf } from "./plan.js";
 import { steer } from "./steer.js";
-import { abort, ending, sending, Turn } from "./turn.js";
+import { abort, ending, type Moment, sending, Turn } from "./turn.js";
 
 /** An event as a saga decides by it. */
 export interface HeardEvent {
@@ -42,7 +41,7 @@ export function decide(plan: SagaPlan, before: Instance | undefined, input: Inpu
       answered(turn, input.answer);
       break;
     case "due":
-      due(turn, input.due);
+      due(turn, input.due.due);
       break;
     case "steer":
       steer(turn, input.steer);
@@ -172,17 +171,21 @@ function backoffMs({ backoffMsFirst, backoffMsMax }: StepPlan["retry"], failures
   return Math.min(backoffMsMax, backoffMsFirst * 2 ** Math.min(failures - 1, 30));
 }
 
-function due(turn: Turn, { step: name, due: at }: Due): void {
-  if (name === "") {
-    if (turn.instance.removal === at) remove(turn, at);
-    return;
+/** Its timer has come: everything is looked at that is due by then. */
+function due(turn: Turn, at: number): void {
+  const { timer, ...instance } = turn.instance;
+  if (timer !== at) return;
+  // It is set anew, be there something due or not.
+  turn.instance = instance;
+  for (const step of turn.plan.stages.flat()) {
+    const { due: wanted, status, tries } = turn.step(step.name);
+    if (wanted === undefined || wanted > at) continue;
+    if (status === "again") turn.note(sending(turn, step, tries + 1));
+    else if (status === "undo-again") turn.note({ type: "undoing", step: step.name, number: tries + 1 });
+    else if (status === "sent") timedOut(turn, step);
   }
-  const step = stepOf(turn.plan, name);
-  const { status, due: waited, tries } = turn.step(name);
-  if (step === undefined || waited !== at) return;
-  if (status === "again") turn.note(sending(turn, step, tries + 1));
-  else if (status === "undo-again") turn.note({ type: "undoing", step: name, number: tries + 1 });
-  else if (status === "sent") timedOut(turn, step);
+  const { removal } = turn.instance;
+  if (removal !== undefined && removal <= at) remove(turn, at);
 }
 
 /** Nothing is sent again: nobody knows what became of the command. */

@@ -1,32 +1,26 @@
-import { type Fact, type Instance, remember, type StepState, waiting } from "./instance.js";
+import { type Fact, type Instance, type StepState, waiting } from "./instance.js";
 
-/** When a fact came to be, and by which event. */
-export interface Moment {
-  readonly at: number;
-  readonly event: string;
+/** The instance after a fact, without its history. Pure. */
+export function evolve(before: Instance, fact: Fact, at: number, state: unknown = before.state): Instance {
+  const steps = stepsAfter(before.steps, fact);
+  const direction = directionAfter(before, fact);
+  const after = { ...rest(before, fact), state, steps, direction };
+  if (fact.type === "completed" || fact.type === "aborted") Object.assign(after, endOf(before, fact, at));
+  else if (fact.type === "aborting" && fact.why !== undefined) Object.assign(after, { why: fact.why });
+  else if (fact.type === "asked") Object.assign(after, { asked: fact.why });
+  return { ...after, status: statusOf(after) };
 }
 
-/** The instance after a fact. Pure: the history could be folded again. */
-export function evolve(before: Instance, fact: Fact, { at, event }: Moment, state: unknown = before.state): Instance {
-  const steps = stepsAfter(before.steps, fact);
-  const { asked: _, removal: __, ...rest } = before;
-  const ends = fact.type === "completed" || fact.type === "aborted";
-  const removal = ends ? fact.due : before.removal;
-  const asked = askedAfter(before, fact);
-  const after: Omit<Instance, "status"> = {
-    ...rest,
-    state,
-    steps,
-    direction: directionAfter(before, fact),
-    ...(fact.type === "aborting" && fact.why !== undefined ? { why: fact.why } : {}),
-    ...(asked === undefined ? {} : { asked }),
-    ...(ends && before.end === undefined ? { end: fact.type as "completed" | "aborted", ended: at } : {}),
-    ...(removal === undefined ? {} : { removal }),
-    history: remember(before.history, { at, event, ...fact }),
-    seen: before.seen + 1,
-    changed: at,
-  };
-  return { ...after, status: statusOf(after) };
+/** What asked it to abort is answered. */
+function rest(before: Instance, { type }: Fact): Instance {
+  if (before.asked === undefined || (type !== "too-late" && type !== "aborting")) return before;
+  const { asked: _, ...others } = before;
+  return others;
+}
+
+function endOf({ end }: Instance, { type, due }: Fact, at: number): Partial<Instance> {
+  const removal = due === undefined ? {} : { removal: due };
+  return end === undefined ? { end: type as "completed" | "aborted", ended: at, ...removal } : removal;
 }
 
 function directionAfter({ direction }: Instance, { type }: Fact): Instance["direction"] {
@@ -34,14 +28,10 @@ function directionAfter({ direction }: Instance, { type }: Fact): Instance["dire
   return type === "completed" ? "forward" : direction;
 }
 
-function askedAfter({ asked }: Instance, { type, why }: Fact): string | undefined {
-  if (type === "asked") return why;
-  return type === "too-late" || type === "aborting" ? undefined : asked;
-}
-
-function statusOf({ steps, end, direction }: Omit<Instance, "status">): Instance["status"] {
+function statusOf({ steps, end, direction }: Instance): Instance["status"] {
   let undoing = false;
-  for (const { status } of Object.values(steps)) {
+  for (const name in steps) {
+    const { status } = steps[name] as StepState;
     if (status === "stuck") return "stuck";
     if (status === "undoing" || status === "undo-again") undoing = true;
   }

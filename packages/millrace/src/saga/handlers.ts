@@ -47,10 +47,7 @@ async function take(saga: SagaDeclaration, ctx: PatternContext, event: Heard, { 
   const turn = decide(saga.plan, before, input, { at: ctx.now().getTime(), event: event.id });
   if (turn === undefined || turn.refused !== undefined) return turn?.refused;
   if (turn.removed) instances.delete(key);
-  else {
-    perform(turn, before, ctx, saga.own);
-    instances.put(turn.instance);
-  }
+  else instances.put(perform(turn, before?.timer, ctx, saga.own));
   return undefined;
 }
 

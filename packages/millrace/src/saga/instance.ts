@@ -101,16 +101,19 @@ export interface Instance {
   readonly ended?: number;
   /** When it is removed. */
   readonly removal?: number;
+  /** When its one timer is due: at the first of all that it waits for, or before. */
+  readonly timer?: number;
 }
 
 /** The beginning of a history that is kept whole, and how long it gets. */
 const historyFirst = 20;
 const historyMax = 200;
 
-/** A history with one more transition: of a long one, the middle is dropped. */
-export function remember<Kept>(history: readonly Kept[], transition: Kept): readonly Kept[] {
-  if (history.length < historyMax) return [...history, transition];
-  return [...history.slice(0, historyFirst), ...history.slice(historyFirst + 1), transition];
+/** A history with more transitions: of a long one, the middle is dropped. */
+export function remember<Kept>(history: readonly Kept[], added: readonly Kept[]): readonly Kept[] {
+  const all = [...history, ...added];
+  const over = all.length - historyMax;
+  return over <= 0 ? all : [...all.slice(0, historyFirst), ...all.slice(historyFirst + over)];
 }
 
 /** A step that nothing has happened to. */

@@ -6,10 +6,12 @@ import { type OwnContracts, timerName } from "./own-contracts.js";
 import { type StepPlan, stepOf } from "./plan.js";
 import type { Turn } from "./turn.js";
 
-/** Makes the effects of a decision: commands and events of its facts, and timers as the steps have them now. */
-export function perform(turn: Turn, before: Instance | undefined, ctx: PatternContext, own: OwnContracts): void {
+/** Makes the effects of a decision: commands and events of its facts, and its timer. Returns the instance to be stored. */
+export function perform(turn: Turn, armed: number | undefined, ctx: PatternContext, own: OwnContracts): Instance {
   for (const fact of turn.facts) performFact(turn, fact, ctx, own);
-  setTimers(turn, before, ctx, own);
+  const { outcome } = turn;
+  setTimer(outcome, armed, ctx, own);
+  return outcome;
 }
 
 function performFact({ plan, instance }: Turn, fact: Fact, ctx: PatternContext, own: OwnContracts): void {
@@ -39,19 +41,14 @@ function publish(ctx: PatternContext, message: Message<string, unknown>, { reply
   ctx.publish(message as Message<EventName, unknown>, { replyTo });
 }
 
-function setTimers(
-  { instance, moment: { at } }: Turn,
-  before: Instance | undefined,
+function setTimer(
+  { key, timer, changed }: Instance,
+  armed: number | undefined,
   ctx: PatternContext,
   own: OwnContracts,
 ): void {
-  const { key } = instance;
-  const set = (step: string, was: number | undefined, now: number | undefined) => {
-    if (was === now) return;
-    const name = timerName(own, key, step);
-    if (now === undefined) ctx.cancel(name);
-    else ctx.after(`${Math.max(0, now - at)}ms`, own.topic.due({ instance: key, step, due: now }), { name });
-  };
-  for (const name of Object.keys(instance.steps)) set(name, before?.steps[name]?.due, instance.steps[name]?.due);
-  set("", before?.removal, instance.removal);
+  if (timer === armed) return;
+  const name = timerName(own, key, "");
+  if (timer === undefined) ctx.cancel(name);
+  else ctx.after(`${Math.max(0, timer - changed)}ms`, own.topic.due({ instance: key, step: "", due: timer }), { name });
 }

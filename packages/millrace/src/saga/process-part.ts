@@ -126,7 +126,7 @@ export class ProcessPart implements Part {
     );
     // Events of keys that it is not about leave nothing behind.
     if (before === undefined && outputs.length === 0 && learnt === state) return;
-    const history = remember(before?.history ?? [], { at, event, type: input.type });
+    const history = remember(before?.history ?? [], [{ at, event, type: input.type }]);
     const began = before ?? { key, status: "running", wakes: {}, sent: 0, started: at };
     const woken = input.type === "process.woken" ? (input as { data: { name: string } }).data.name : undefined;
     const wakes = Object.fromEntries(Object.entries(began.wakes).filter(([name]) => name !== woken));

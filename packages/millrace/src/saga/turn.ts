@@ -1,7 +1,13 @@
 import type { Refusal } from "../consumer/handler.js";
-import { evolve, type Moment } from "./evolve.js";
-import { type Fact, type Instance, type StepState, waiting } from "./instance.js";
+import { evolve } from "./evolve.js";
+import { type Fact, type Instance, remember, type StepState, waiting } from "./instance.js";
 import { pivotOf, type SagaPlan, type StepPlan } from "./plan.js";
+
+/** When a decision is made, and by which event. */
+export interface Moment {
+  readonly at: number;
+  readonly event: string;
+}
 
 /** One decision: facts, in the order in which they came to be, and the instance that they make. */
 export class Turn {
@@ -19,7 +25,24 @@ export class Turn {
 
   note(fact: Fact, state?: unknown): void {
     this.facts.push(fact);
-    this.instance = evolve(this.instance, fact, this.moment, state);
+    this.instance = evolve(this.instance, fact, this.moment.at, state);
+  }
+
+  /** The instance as it is to be stored: with its history, and with the time at which it wants to be called next. */
+  get outcome(): Instance {
+    const { at, event } = this.moment;
+    const { timer: armed, ...instance } = this.instance;
+    const timer = timerOf(instance, armed);
+    return {
+      ...instance,
+      ...(timer === undefined ? {} : { timer }),
+      history: remember(
+        instance.history,
+        this.facts.map((fact) => ({ at, event, ...fact })),
+      ),
+      seen: instance.seen + this.facts.length,
+      changed: at,
+    };
   }
 
   step(name: string): StepState {
@@ -68,4 +91,15 @@ export function isPastReturn(plan: SagaPlan, { steps }: Instance): boolean {
       return step.kind === "retriable" && status !== "waiting";
     }),
   );
+}
+
+/** One timer for all that an instance waits for. One that is set and comes too early is left: it is set anew when it comes. */
+function timerOf({ steps, removal }: Instance, armed: number | undefined): number | undefined {
+  let next: number | undefined;
+  for (const name in steps) {
+    const { due } = steps[name] as StepState;
+    if (due !== undefined && (next === undefined || due < next)) next = due;
+  }
+  if (next === undefined) return removal;
+  return armed !== undefined && armed <= next ? armed : next;
 }
