@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { accounts, bank, close, news, open, payIn } from "../app/trial-accounts.js";
+import { sumOf } from "../embedded/block.js";
 import { embedded } from "../embedded/embedded.js";
 import { Failure } from "../failure/failure.js";
 import { service } from "../service/declare.js";
@@ -283,13 +284,15 @@ describe("a long stream", () => {
   });
 });
 
+type Row = Parameters<typeof sumOf>[0] & { readonly pos: number };
+
 /** Makes the stream so long, with events of one penny, as commits of 100 would have. */
 function fill(dir: string, events: number): void {
   otherProgram(dir, (database) => {
     const { topic, offset } = database
       .prepare("SELECT topic, max(offset) AS offset FROM mr_streams JOIN mr_stream_events USING (stream)")
       .get() as { topic: number; offset: number };
-    const block = database.prepare("INSERT INTO mr_log VALUES (?, ?, 0, ?)");
+    const block = database.prepare("INSERT INTO mr_log VALUES (?, ?, 0, ?, ?)");
     const place = database.prepare("INSERT INTO mr_stream_events VALUES (1, ?, ?)");
     database.exec("BEGIN");
     for (let sequence = 2; sequence <= events; sequence += 100) {
@@ -299,7 +302,8 @@ function fill(dir: string, events: number): void {
         const headers = JSON.stringify({ sequence: sequence + index });
         return `["${id}",0,"account.paid-in",1,"bank","${account}",0,0,0,1,${headers},{"account":"${account}","pence":1,"note":""}]`;
       });
-      block.run(topic * 2 ** 38 + offset + sequence - 1, count, `[${lines.join(",\n")}]`);
+      const body = `[${lines.join(",\n")}]`;
+      block.run(topic * 2 ** 38 + offset + sequence - 1, count, body, sumOf({ count, appended: 0, body }));
       for (let index = 0; index < count; index += 1) place.run(sequence + index, offset + sequence - 1 + index);
     }
     database.exec("COMMIT");
@@ -312,9 +316,12 @@ it("decides nothing on an event that only a newer program knows", async () => {
   await t.app.send(opened());
   await t.rest();
   await t.stop();
-  otherProgram(dir, (database) =>
-    database.exec(`UPDATE mr_log SET body = replace(body, '"account.opened",1', '"account.opened",2')`),
-  );
+  otherProgram(dir, (database) => {
+    const body = `replace(body, '"account.opened",1', '"account.opened",2')`;
+    const rows = database.prepare(`SELECT pos, count, appended, ${body} AS body FROM mr_log`).all() as unknown as Row[];
+    const newer = database.prepare("UPDATE mr_log SET body = ?, sum = ? WHERE pos = ?");
+    for (const row of rows) newer.run(row.body, sumOf(row), row.pos);
+  });
   const again = await trial([bank()], { dir, clock: t.clock });
   await again.app.send(pay(1));
   await again.until(async () => (await again.entries("bank")).length > 0);

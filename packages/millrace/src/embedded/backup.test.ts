@@ -74,7 +74,7 @@ describe("a backup", () => {
   it("can be made of a database in memory", async () => {
     const memory = openDatabase(":memory:");
     memory.exec(schema);
-    memory.exec("INSERT INTO mr_log VALUES (1, 1, 1, '')");
+    memory.exec("INSERT INTO mr_log VALUES (1, 1, 1, '', 0)");
     await backup(memory, target);
     memory.close();
     expect(inCopy(blocks)).toBe(1);

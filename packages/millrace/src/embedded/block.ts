@@ -1,3 +1,5 @@
+import { crc32 } from "node:zlib";
+import { Failure } from "../failure/failure.js";
 import type { Headers, LogRecord, NewRecord } from "../log/log.js";
 
 // Grammar of a block's body, which is one JSON array: "[" line *( ",\n" line ) "]"
@@ -80,27 +82,45 @@ function isDeep(value: unknown, left: number): boolean {
   return left === 0 || Object.values(value).some((child) => isDeep(child, left - 1));
 }
 
-/** The records of a block, in order. A line that is damaged comes back with its bytes and without data. */
-export function decodeBlock(topic: string, first: number, appended: number, body: string): LogRecord[] {
-  const records: LogRecord[] = [];
-  let offset = first;
-  for (const line of parseLines(body)) {
-    records.push(
-      typeof line === "string" ? damaged(topic, offset, appended, line) : recordOf(topic, offset, appended, line),
-    );
-    offset += 1;
-  }
-  return records;
+/**
+ * A block's checksum: SQLite has none, and a flipped bit in a type would let an event pass by unseen. CRC-32 of the body's
+ * UTF-8, begun with what stands beside it.
+ */
+export function sumOf({ count, appended, body }: Omit<StoredBlock, "sum">): number {
+  return crc32(body, (count ^ (appended % 2 ** 32)) >>> 0);
 }
 
-/** One record of a block, without parsing the others. */
+/** What a row of mr_log says, without its place. */
+export interface StoredBlock {
+  readonly count: number;
+  readonly appended: number;
+  readonly body: string;
+  readonly sum: number;
+}
+
+/**
+ * Checks a block that comes from the file.
+ *
+ * @param where the topic and the block's first offset, for the message
+ * @throws {Failure} STORE_DAMAGED when it is not as it was written.
+ */
+export function assertSound(block: StoredBlock, topic: string, first: number): void {
+  if (sumOf(block) === block.sum) return;
+  throw new Failure(
+    "STORE_DAMAGED",
+    `${topic}@${first}: the block of ${block.count} records is not as it was written; stop, keep a copy of the file, and restore a backup`,
+  );
+}
+
+/** The records of a sound block, in order. */
+export function decodeBlock(topic: string, first: number, appended: number, body: string): LogRecord[] {
+  return (JSON.parse(body) as Line[]).map((line, index) => recordOf(topic, first + index, appended, line));
+}
+
+/** One record of a sound block, without parsing the others. */
 export function decodeOne(topic: string, block: BlockText, offset: number): LogRecord | undefined {
-  const text = linesOf(block.body)[offset - block.first];
-  if (text === undefined) return undefined;
-  const line = parseLine(text);
-  return typeof line === "string"
-    ? damaged(topic, offset, block.appended, line)
-    : recordOf(topic, offset, block.appended, line);
+  const text = lineAt(block.body, offset - block.first);
+  return text === undefined ? undefined : recordOf(topic, offset, block.appended, JSON.parse(text) as Line);
 }
 
 /** A block as it is stored. */
@@ -110,24 +130,14 @@ export interface BlockText {
   readonly body: string;
 }
 
-function parseLines(body: string): (Line | string)[] {
-  try {
-    return JSON.parse(body) as Line[];
-  } catch {
-    return linesOf(body).map(parseLine);
+function lineAt(body: string, index: number): string | undefined {
+  let start = 1;
+  for (let left = index; left > 0; left -= 1) {
+    start = body.indexOf("\n", start) + 1;
+    if (start === 0) return undefined;
   }
-}
-
-function linesOf(body: string): string[] {
-  return (body.startsWith("[[") && body.endsWith("]]") ? body.slice(1, -1) : body).split(",\n");
-}
-
-function parseLine(text: string): Line | string {
-  try {
-    return JSON.parse(text) as Line;
-  } catch {
-    return text;
-  }
+  const end = body.indexOf("\n", start);
+  return end < 0 ? body.slice(start, -1) : body.slice(start, end - 1);
 }
 
 function recordOf(topic: string, offset: number, appended: number, line: Line): LogRecord {
@@ -148,29 +158,5 @@ function recordOf(topic: string, offset: number, appended: number, line: Line): 
     headers: line[10] === 0 ? undefined : line[10],
     data: line[12] === undefined ? line[11] : undefined,
     bytes: line[12] === undefined ? undefined : Buffer.from(line[12], "base64"),
-  };
-}
-
-/** What can still be read of a line that is not JSON any more: its beginning holds partition, type and key. */
-function damaged(topic: string, offset: number, appended: number, text: string): LogRecord {
-  const head = /^\["([^"]*)",(\d+),"([^"]*)",(\d+),"([^"]*)","([^"]*)",(\d+),/.exec(text);
-  const [, id = "", partition = "0", type = "", version = "0", source = "", key = "", time = "0"] = head ?? [];
-  return {
-    topic,
-    partition: Number(partition),
-    offset,
-    id,
-    source,
-    type,
-    version: Number(version),
-    key,
-    time: Number(time),
-    appended,
-    correlationId: id,
-    causationId: undefined,
-    hops: 0,
-    headers: undefined,
-    data: undefined,
-    bytes: Buffer.from(text),
   };
 }

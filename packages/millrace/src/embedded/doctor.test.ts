@@ -24,6 +24,7 @@ describe("the doctor", () => {
       "format",
       "wal",
       "space",
+      "log",
       "positions",
       "dead-letters",
     ]);

@@ -1,9 +1,10 @@
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { Failure } from "../failure/failure.js";
 import type { Position } from "../store/unit.js";
 import { storeFailure } from "./errors.js";
 import { checkFormat } from "./format.js";
-import { readTopics, type TopicHistory } from "./history.js";
+import { readBody, readTopics, type TopicHistory, walkBlocks } from "./history.js";
 import { all, first } from "./query.js";
 import type { Database } from "./sqlite.js";
 import { readPositions, readRegistrations } from "./standing.js";
@@ -34,6 +35,7 @@ export function examine(database: Database, file: string | undefined): Finding[]
       guarded("space", () => space(file)),
     );
   findings.push(
+    guarded("log", () => log(database)),
     guarded("positions", () => positions(database)),
     guarded("dead-letters", () => deadLetters(database)),
   );
@@ -80,6 +82,22 @@ function space(file: string): Omit<Finding, "check"> {
   const bytes = disk.bavail * disk.bsize;
   if (bytes >= freeBytesMin) return { ok: true, detail: `${mebibytes(bytes)} free on the disk` };
   return { ok: false, detail: `only ${mebibytes(bytes)} free on the disk: free some before writes are refused` };
+}
+
+/** Reads every block: each says whether it is as it was written. */
+function log(database: Database): Omit<Finding, "check"> {
+  let records = 0;
+  for (const topic of readTopics(database)) {
+    let next = topic.first;
+    for (const block of walkBlocks(database, topic, { from: topic.first, to: topic.end })) {
+      if (block.start > next)
+        throw new Failure("STORE_DAMAGED", `${topic.shape.name}@${next}: the records up to ${block.start} are missing`);
+      readBody(database, topic, block);
+      records += block.end - block.start;
+      next = block.end;
+    }
+  }
+  return { ok: true, detail: `${records} records, each block as it was written` };
 }
 
 function positions(database: Database): Omit<Finding, "check"> {

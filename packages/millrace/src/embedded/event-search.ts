@@ -2,7 +2,7 @@ import { Failure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { isUuid } from "../runtime/ids.js";
 import type { EventPage, EventQuery } from "../store/inspect.js";
-import { decodeBlock } from "./block.js";
+import { assertSound, decodeBlock, type StoredBlock } from "./block.js";
 import { eventFilter } from "./event-filter.js";
 import {
   type BlockHead,
@@ -178,12 +178,14 @@ function* bucketRecords(database: Database, bucket: number, needle: string): Gen
     bucket,
     bucketBlocksMax,
   );
-  const read = database.prepare("SELECT appended, body FROM mr_log WHERE pos = ? AND instr(body, ?) > 0");
+  const read = database.prepare("SELECT count, appended, body, sum FROM mr_log WHERE pos = ? AND instr(body, ?) > 0");
   for (const { pos } of heads) {
-    const block = read.get(pos, needle) as unknown as { appended: number; body: string } | undefined;
+    const block = read.get(pos, needle) as unknown as StoredBlock | undefined;
+    if (block === undefined) continue;
     const topic = Math.floor(pos / offsetSpan);
-    if (block !== undefined)
-      yield* decodeBlock(names.get(topic) ?? "", pos - topic * offsetSpan, block.appended, block.body);
+    const [name, first] = [names.get(topic) ?? "", pos - topic * offsetSpan];
+    assertSound(block, name, first);
+    yield* decodeBlock(name, first, block.appended, block.body);
   }
 }
 

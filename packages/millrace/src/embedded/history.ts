@@ -1,5 +1,5 @@
 import type { LogRecord, TopicShape } from "../log/log.js";
-import { decodeBlock } from "./block.js";
+import { assertSound, decodeBlock, type StoredBlock } from "./block.js";
 import { all, first } from "./query.js";
 import { offsetSpan } from "./schema.js";
 import type { Database } from "./sqlite.js";
@@ -102,9 +102,19 @@ export function* walkBlocks(database: Database, topic: TopicHistory, walk: Walk)
   }
 }
 
-/** A block's text; undefined when retention has just removed it. */
+/**
+ * A block's text; undefined when retention has just removed it.
+ *
+ * @throws {Failure} STORE_DAMAGED when it is not as it was written.
+ */
 export function readBody(database: Database, topic: TopicHistory, block: BlockHead): string | undefined {
-  return first<{ body: string }>(database, "SELECT body FROM mr_log WHERE pos = ?", topic.base + block.start)?.body;
+  const row = first<StoredBlock>(
+    database,
+    "SELECT count, appended, body, sum FROM mr_log WHERE pos = ?",
+    topic.base + block.start,
+  );
+  if (row !== undefined) assertSound(row, topic.shape.name, block.start);
+  return row?.body;
 }
 
 /** A block's records. */

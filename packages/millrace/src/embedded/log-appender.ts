@@ -3,7 +3,7 @@ import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import { isUuid } from "../runtime/ids.js";
 import type { StreamName } from "../store/stream.js";
-import { decodeBlock, encodeBlock, encodeLine } from "./block.js";
+import { decodeBlock, encodeBlock, encodeLine, sumOf } from "./block.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 import type { Topic, Topics } from "./topics.js";
 import { traceBucket } from "./trace.js";
@@ -32,7 +32,7 @@ export class LogAppender {
 
   constructor(database: Database, topics: Topics) {
     this.#topics = topics;
-    this.#block = database.prepare("INSERT INTO mr_log VALUES (?, ?, ?, ?)");
+    this.#block = database.prepare("INSERT INTO mr_log VALUES (?, ?, ?, ?, ?)");
     this.#trace = database.prepare("INSERT INTO mr_trace VALUES (?, ?)");
     this.#identity = database.prepare("INSERT INTO mr_identities VALUES (?, ?, ?, ?, ?)");
     this.#known = prepareRows(database, "SELECT topic, offset, digest FROM mr_identities WHERE source = ? AND id = ?");
@@ -91,7 +91,8 @@ export class LogAppender {
       if (lines.length === 0) continue;
       growing.body = encodeBlock(lines);
       growing.appended = now;
-      this.#block.run(topic.base + topic.end, lines.length, now, growing.body);
+      const block = { count: lines.length, appended: now, body: growing.body };
+      this.#block.run(topic.base + topic.end, block.count, now, block.body, sumOf(block));
       for (const bucket of buckets) this.#trace.run(bucket, topic.base + topic.end);
     }
   }

@@ -45,7 +45,7 @@ function killAfterCommit(scratch: Scratch): Promise<void> {
   const program = `
     import { openDatabase } from ${JSON.stringify(sqlite)};
     const database = openDatabase(${JSON.stringify(scratch.file)});
-    database.prepare("INSERT INTO mr_log VALUES (?, 1, 2000, '0')").run(2 ** 38 + 2);
+    database.prepare("INSERT INTO mr_log VALUES (?, 1, 2000, '0', 0)").run(2 ** 38 + 2);
     process.stdout.write("committed");
     setInterval(() => {}, 1_000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], {

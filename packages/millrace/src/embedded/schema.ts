@@ -19,7 +19,7 @@ CREATE TABLE mr_topics(
   key TEXT NOT NULL, retention_ms INTEGER, incarnation TEXT NOT NULL, first INTEGER NOT NULL DEFAULT 0,
   streams INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE mr_log(
-  pos INTEGER PRIMARY KEY, count INTEGER NOT NULL, appended INTEGER NOT NULL, body TEXT NOT NULL);
+  pos INTEGER PRIMARY KEY, count INTEGER NOT NULL, appended INTEGER NOT NULL, body TEXT NOT NULL, sum INTEGER NOT NULL);
 -- Which blocks hold ids that were made in a given second (see traceBucket): finds an id, or a correlation's events.
 CREATE TABLE mr_trace(bucket INTEGER NOT NULL, pos INTEGER NOT NULL, PRIMARY KEY (bucket, pos)) WITHOUT ROWID;
 -- Ids that callers chose themselves.

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NewRecord } from "../log/log.js";
 import type { EntryFailure, EntryState, Range } from "../store/unit.js";
-import { encodeBlock, encodeLine } from "./block.js";
+import { encodeBlock, encodeLine, sumOf } from "./block.js";
 import { readTopics, recordsOf, type TopicHistory } from "./history.js";
 import { first, run } from "./query.js";
 import { encodeRanges, encodeRecord } from "./rows.js";
@@ -88,7 +88,9 @@ export class Scratch {
     const body = encodeBlock(records.map(encodeLine));
     this.transact(() => {
       const pos = topic.base + topic.end;
-      run(this.database, "INSERT INTO mr_log VALUES (?, ?, ?, ?)", pos, records.length, appended, body);
+      const count = records.length;
+      const sum = sumOf({ count, appended, body });
+      run(this.database, "INSERT INTO mr_log VALUES (?, ?, ?, ?, ?)", pos, count, appended, body, sum);
       for (const bucket of new Set(records.map(({ id, time }) => traceBucket(id, time))))
         run(this.database, "INSERT INTO mr_trace VALUES (?, ?)", bucket, pos);
       const identity = this.database.prepare("INSERT INTO mr_identities VALUES (?, ?, ?, ?, '')");

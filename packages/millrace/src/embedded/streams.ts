@@ -1,7 +1,7 @@
 import { Failure } from "../failure/failure.js";
 import type { LogRecord, NewRecord } from "../log/log.js";
 import type { Snapshot, StreamName, StreamPage, StreamQuery, StreamRead } from "../store/stream.js";
-import { decodeOne } from "./block.js";
+import { assertSound, decodeOne } from "./block.js";
 import { offsetSpan } from "./schema.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 
@@ -42,7 +42,7 @@ export class StreamReader {
     );
     this.#block = prepareRows(
       database,
-      "SELECT pos, count, appended, body FROM mr_log WHERE pos <= ? ORDER BY pos DESC LIMIT 1",
+      "SELECT pos, count, appended, body, sum FROM mr_log WHERE pos <= ? ORDER BY pos DESC LIMIT 1",
     );
     this.#snapshot = prepareRows(database, "SELECT version, fold, state FROM mr_snapshots WHERE stream = ?");
   }
@@ -105,9 +105,10 @@ class Blocks {
 
   recordAt(offset: number): LogRecord {
     if (this.#block === undefined || offset >= this.#block.end) {
-      const row = this.#select.get(this.#base + offset) as [number, number, number, string] | undefined;
-      const [pos = 0, count = 0, appended = 0, body = ""] = row ?? [];
+      const row = this.#select.get(this.#base + offset) as [number, number, number, string, number] | undefined;
+      const [pos = 0, count = 0, appended = 0, body = "", sum = 0] = row ?? [];
       const first = pos - this.#base;
+      if (row !== undefined) assertSound({ count, appended, body, sum }, this.#name, first);
       this.#block = { first, end: first + count, appended, body };
     }
     const { first, end, body } = this.#block;
