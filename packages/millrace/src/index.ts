@@ -13,6 +13,7 @@ export type {
   ReadDocuments,
   Running,
   SendOptions,
+  Sent,
   StartOptions,
 } from "./app/app.js";
 export type { MemoryOptions } from "./app/memory.js";
@@ -72,7 +73,7 @@ export {
   projection,
 } from "./projection/projection.js";
 export type { FindOptions, Range, RowPage, Where } from "./projection/query.js";
-export type { ProjectionRows } from "./projection/rows.js";
+export type { GetOptions, ProjectionRows, ReachedOptions } from "./projection/rows.js";
 export type { Clock } from "./runtime/clock.js";
 export type { Duration } from "./runtime/duration.js";
 export { type Logger, pinoLogger, silentLogger } from "./runtime/logger.js";

@@ -70,6 +70,17 @@ export interface Published {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+  /** A causality token: given as `after`, a projection answers with what this event changed, or something later. */
+  readonly token: string;
+}
+
+/** A command that is on disk, and what became of it. */
+export interface Sent extends Operation {
+  /**
+   * A causality token of what its owner published: given as `after`, a projection answers with what these events changed, or
+   * something later. Of a command that is not handled yet, it waits for that, too.
+   */
+  readonly token: string;
 }
 
 /** How a command is sent, and what is waited for. */
@@ -172,7 +183,7 @@ export interface App {
   publish(event: Message<EventName, unknown>, options?: PublishOptions): Promise<Published>;
   /** Many events in one commit: all or none. Those whose ids are stored already answer with their first place. */
   publish(events: readonly Message<EventName, unknown>[], options?: PublishManyOptions): Promise<readonly Published[]>;
-  send(command: Message<string, unknown>, options?: SendOptions): Promise<Operation>;
+  send(command: Message<string, unknown>, options?: SendOptions): Promise<Sent>;
   /**
    * Documents of a service of this app, without `service` of the one that keeps the type. Reading them fails with
    * OPTION_INVALID when two services of the app do, or only services that are not in the app.

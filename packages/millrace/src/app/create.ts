@@ -21,7 +21,6 @@ import { type Random, systemRandom } from "../runtime/random.js";
 import type { Saga } from "../saga/saga.js";
 import { serviceDeclaration } from "../service/declare.js";
 import type { ServiceDeclaration } from "../service/service.js";
-import type { Operation } from "../store/unit.js";
 import type {
   App,
   AppOptions,
@@ -31,6 +30,7 @@ import type {
   PublishOptions,
   ReadDocuments,
   SendOptions,
+  Sent,
   StartOptions,
 } from "./app.js";
 import { Care } from "./care.js";
@@ -160,7 +160,7 @@ class RunningApp implements App {
     }
   }
 
-  async send(command: Message<string, unknown>, options: SendOptions = {}): Promise<Operation> {
+  async send(command: Message<string, unknown>, options: SendOptions = {}): Promise<Sent> {
     return this.#live().publisher.send(command, options);
   }
 
@@ -170,7 +170,8 @@ class RunningApp implements App {
   }
 
   projection<Row>(projection: Projection<Row>): ProjectionRows<Row> {
-    return readProjection(this.#live().engine.store, this.#services, projection);
+    const { store } = this.#live().engine;
+    return readProjection(projection, { services: this.#services, store, clock: this.#clock });
   }
 
   aggregate<State>(type: Aggregate<State, string>): ReadAggregate<State> {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Committer, Pending } from "../consumer/committer.js";
 import { type Routes, recordOf } from "../consumer/outgoing.js";
+import { encodeToken, operationToken, placeOfRecord } from "../consumer/token.js";
 import type { EventName, Message } from "../contract/contract.js";
 import type { OpenEngine } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
@@ -10,7 +11,7 @@ import { durationMs } from "../runtime/duration.js";
 import type { Ids } from "../runtime/ids.js";
 import { checkOptions, checkText, type OptionNames } from "../runtime/options.js";
 import type { NewOperation, Operation, Outcome, Unit } from "../store/unit.js";
-import type { Published, PublishManyOptions, PublishOptions, SendOptions } from "./app.js";
+import type { Published, PublishManyOptions, PublishOptions, SendOptions, Sent } from "./app.js";
 
 export interface PublisherHost {
   readonly engine: OpenEngine;
@@ -87,7 +88,11 @@ export class Publisher {
     return records.map(published);
   }
 
-  async send(command: Message<string, unknown>, options: SendOptions): Promise<Operation> {
+  async send(command: Message<string, unknown>, options: SendOptions): Promise<Sent> {
+    return withToken(await this.#send(command, options));
+  }
+
+  async #send(command: Message<string, unknown>, options: SendOptions): Promise<Operation> {
     checkOptions(options, sendOptions, { where: "send" });
     const waitMs = waitOf(options);
     checkIdempotency(options);
@@ -180,8 +185,33 @@ function checkIdempotency({ idempotency }: SendOptions): void {
   }
 }
 
-function published({ id, topic, partition, offset }: NewRecord): Published {
-  return { id, topic, partition, offset };
+function published(record: NewRecord): Published {
+  return new PublishedEvent(record);
+}
+
+/** Most callers want no token: it is made when it is asked for. */
+class PublishedEvent implements Published {
+  readonly id: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly #record: NewRecord;
+
+  constructor(record: NewRecord) {
+    this.id = record.id;
+    this.topic = record.topic;
+    this.partition = record.partition;
+    this.offset = record.offset;
+    this.#record = record;
+  }
+
+  get token(): string {
+    return encodeToken({ events: [placeOfRecord(this.#record)], operation: undefined });
+  }
+}
+
+function withToken(operation: Operation): Sent {
+  return Object.defineProperty({ ...operation }, "token", { get: () => operationToken(operation) }) as Sent;
 }
 
 function operationOf(record: NewRecord, { id, idempotency }: SendOptions): NewOperation {

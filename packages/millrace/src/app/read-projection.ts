@@ -2,18 +2,24 @@ import { buildLabel } from "../consumer/view.js";
 import { Failure } from "../failure/failure.js";
 import { type Projection, type ProjectionFacts, projectionFacts } from "../projection/projection.js";
 import { type ProjectionRows, projectionRows } from "../projection/rows.js";
+import type { Clock } from "../runtime/clock.js";
 import type { ServiceDeclaration } from "../service/service.js";
 import type { Store } from "../store/store.js";
 
+interface ReadHost {
+  readonly services: readonly ServiceDeclaration[];
+  readonly store: Store;
+  readonly clock: Clock;
+}
+
 /** A projection's rows seen from outside. */
 export function readProjection<Row>(
-  store: Store,
-  services: readonly ServiceDeclaration[],
   projection: Projection<Row>,
+  { services, store, clock }: ReadHost,
 ): ProjectionRows<Row> {
   const facts = projectionFacts(projection);
   const service = ownerOf(services, facts);
-  return projectionRows<Row>(facts, { store, service, type: () => buildLabel({ ...facts, build: 1 }) });
+  return projectionRows<Row>(facts, { store, service, clock, type: () => buildLabel({ ...facts, build: 1 }) });
 }
 
 /**

@@ -1,4 +1,6 @@
-import type { AuditNote, Claim, NewTimer, Operation, OperationResult, Outcome } from "../store/unit.js";
+import type { NewRecord } from "../log/log.js";
+import { murmur2 } from "../log/murmur2.js";
+import type { AuditNote, Claim, EventPlace, NewTimer, Operation, OperationResult, Outcome } from "../store/unit.js";
 import { audit } from "./audit.js";
 import type { LaneTables } from "./lane-tables.js";
 import type { PositionTables } from "./position-tables.js";
@@ -24,6 +26,7 @@ export class Claims {
   readonly #operation: Statement;
   readonly #insert: Statement;
   readonly #finish: Statement;
+  readonly #events: Statement;
 
   constructor(database: Database, positions: PositionTables, lanes: LaneTables) {
     this.#database = database;
@@ -47,6 +50,7 @@ export class Claims {
     this.#finish = database.prepare(
       "UPDATE mr_operations SET state = ?, refused = ?, detail = ?, finished = ? WHERE operation = ? AND state IN ('accepted', 'failed')",
     );
+    this.#events = database.prepare("UPDATE mr_operations SET events = ? WHERE operation = ?");
   }
 
   /** Why the claim cannot be taken; undefined when it can. */
@@ -141,6 +145,14 @@ export class Claims {
   finish(result: OperationResult, now: number): boolean {
     const { operation, state, refused = null, detail = null } = result;
     return Number(this.#finish.run(state, refused, detail, now, operation).changes) === 1;
+  }
+
+  /** Keeps with a finished operation what its unit has published: whoever waits for that asks for it. */
+  published(operation: string, records: readonly NewRecord[]): void {
+    const places = records.map(({ topic, partition, offset, type, key, source, id }) => {
+      return { topic, partition, offset, type, keyHash: murmur2(key), source, id } satisfies EventPlace;
+    });
+    this.#events.run(JSON.stringify(places), operation);
   }
 
   operation(id: string): Operation | undefined {

@@ -197,7 +197,10 @@ export class GroupCommit {
     if (effects.cancels !== undefined) for (const cancel of effects.cancels) claims.cancel(cancel.service, cancel.name);
     if (effects.timers !== undefined) for (const timer of effects.timers) claims.arm(timer);
     if (effects.audit !== undefined) for (const note of effects.audit) claims.note(note, this.#now);
-    if (effects.result !== undefined && claims.finish(effects.result, this.#now)) this.#results.push(effects.result);
+    if (effects.result !== undefined && claims.finish(effects.result, this.#now)) {
+      this.#results.push(effects.result);
+      if (effects.records !== undefined) claims.published(effects.result.operation, effects.records);
+    }
     if (claim.type === "lane-entry") lanes.advance(claim.entry, effects.change, this.#now);
     if (effects.entry !== undefined) return { ...committed, entry: lanes.insert(effects.entry, this.#now) } as Outcome;
     return committed;

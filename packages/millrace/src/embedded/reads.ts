@@ -2,7 +2,7 @@ import { Failure } from "../failure/failure.js";
 import type { ChangesQuery, DocumentFilter, DocumentQuery } from "../store/document-query.js";
 import type { Registration, Store } from "../store/store.js";
 import type { Snapshot, StreamName, StreamPage, StreamQuery } from "../store/stream.js";
-import type { Mute, Pause, Position, SqlValue } from "../store/unit.js";
+import type { EventPlace, Mute, Pause, Position, Reach, SqlValue } from "../store/unit.js";
 import type { Claims } from "./claims.js";
 import { readChanges } from "./document-changes.js";
 import { DocumentQueries } from "./document-queries.js";
@@ -12,6 +12,7 @@ import { jobsActive } from "./jobs.js";
 import type { LaneTables } from "./lane-tables.js";
 import { readPause } from "./pauses.js";
 import type { PositionTables } from "./position-tables.js";
+import { readReach } from "./reach.js";
 import { type AmendmentRow, decodeAmendment, decodeTimer, type TimerRow } from "./rows.js";
 import { readMutes } from "./seek.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
@@ -39,6 +40,7 @@ export type StoreReads = Pick<
   | "readAmendments"
   | "readDueTimers"
   | "nextTimer"
+  | "readReach"
   | "readOperation"
   | "query"
 >;
@@ -150,6 +152,10 @@ export class TableReads implements StoreReads {
   nextTimer(): number | undefined {
     const [due] = this.#nextDue.get() as [number | null];
     return due ?? undefined;
+  }
+
+  readReach(consumer: string, place: EventPlace): Reach {
+    return readReach(this.#parts.database, consumer, place);
   }
 
   readOperation(id: string) {

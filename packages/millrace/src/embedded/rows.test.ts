@@ -172,6 +172,7 @@ describe("other rows", () => {
       correlation: "o",
       refused: null,
       detail: null,
+      events: null,
     };
     expect(decodeOperation({ ...row, state: "accepted", created: 1, finished: null })).toStrictEqual({
       id: "o",

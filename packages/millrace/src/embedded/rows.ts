@@ -5,6 +5,7 @@ import type {
   Amendment,
   EntryFailure,
   EntryState,
+  EventPlace,
   LaneEntry,
   Operation,
   OperationState,
@@ -53,6 +54,7 @@ export interface OperationRow {
   readonly detail: string | null;
   readonly created: number;
   readonly finished: number | null;
+  readonly events: string | null;
 }
 
 /** A row of mr_amendments. */
@@ -192,6 +194,7 @@ export function decodeOperation(row: OperationRow): Operation {
     state: row.state as OperationState,
     ...(row.refused === null ? {} : { refused: row.refused }),
     ...(row.detail === null ? {} : { detail: row.detail }),
+    ...(row.events === null ? {} : { events: parse<readonly EventPlace[]>(row.events, "mr_operations.events") }),
     fingerprint: row.fingerprint ?? undefined,
     created: row.created,
     finished: row.finished ?? undefined,

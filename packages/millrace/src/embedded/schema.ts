@@ -87,7 +87,7 @@ CREATE TABLE mr_schedules(
 CREATE TABLE mr_operations(
   operation TEXT PRIMARY KEY, scope TEXT, idempotency TEXT, fingerprint TEXT, command TEXT NOT NULL, key TEXT NOT NULL,
   correlation TEXT NOT NULL, state TEXT NOT NULL, refused TEXT, detail TEXT, created INTEGER NOT NULL, finished INTEGER,
-  UNIQUE (scope, idempotency)) WITHOUT ROWID;
+  events TEXT, UNIQUE (scope, idempotency)) WITHOUT ROWID;
 CREATE TABLE mr_migrations(service TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (service, name)) WITHOUT ROWID;
 -- Bulk work of operators. allowed: when one more item may start, by its rate.
 CREATE TABLE mr_jobs(

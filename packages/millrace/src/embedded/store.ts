@@ -39,6 +39,7 @@ export function storeOn(side: () => Side): Store {
     readDueTimers: (now, limit) => side().reads.readDueTimers(now, limit),
     nextTimer: () => side().reads.nextTimer(),
     ensureSchedule: (row) => side().writes.ensureSchedule(row),
+    readReach: (consumer, place) => side().reads.readReach(consumer, place),
     readOperation: (id) => side().reads.readOperation(id),
     migrate: (service, migrations) => side().writes.migrate(service, migrations),
     query: (text, params) => side().reads.query(text, params),

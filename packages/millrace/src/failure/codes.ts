@@ -65,6 +65,8 @@ export const failureCodes = {
   CONFLICT: { verdict: "stop", summary: "The request does not fit the present state." },
   APP_STOPPED: { verdict: "stop", summary: "The app is stopping or has stopped." },
   WAIT_TIMEOUT: { verdict: "retry", summary: "What was waited for did not happen in time." },
+  PROJECTION_BEHIND: { verdict: "retry", summary: "A projection has not come to the events that were waited for." },
+  LANE_HELD: { verdict: "stop", summary: "A dead letter keeps a projection from the events that were waited for." },
   // HTTP and the command line.
   REQUEST_INVALID: { verdict: "stop", summary: "A request is not written as it must be." },
   METHOD_REFUSED: { verdict: "stop", summary: "A path was asked with a method that it does not take." },

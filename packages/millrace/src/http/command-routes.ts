@@ -1,7 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { basePath } from "hono/route";
-import type { App, Running } from "../app/app.js";
+import type { App, Running, Sent } from "../app/app.js";
 import { Failure } from "../failure/failure.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import { silentLogger } from "../runtime/logger.js";
@@ -17,6 +17,9 @@ import { commandData, type Route, readRoutes } from "./route.js";
 
 /** How an app lets the parts around it see what runs inside. */
 export const running: unique symbol = Symbol("millrace running");
+
+/** Carries the causality token of a command's events; the same as `token` in the body. */
+const tokenHeader = "millrace-token";
 
 const optionNames: OptionNames<CommandRouteOptions> = {
   routes: true,
@@ -100,7 +103,7 @@ function idempotencyKey(c: Context): string | undefined {
   throw new Failure("REQUEST_INVALID", "the header Idempotency-Key must be 1 to 255 printable ASCII characters");
 }
 
-function answerOperation(c: Context, operation: Operation, route: Route): Response {
+function answerOperation(c: Context, operation: Sent, route: Route): Response {
   const address = addressOf(c, operation.id);
   c.header("location", address);
   c.header("cache-control", "no-store");
@@ -115,7 +118,9 @@ function answerOperation(c: Context, operation: Operation, route: Route): Respon
       },
     );
   }
-  return c.json({ ...details, state: operation.state, links: { self: address } }, 202);
+  const { token } = operation;
+  c.header(tokenHeader, token);
+  return c.json({ ...details, state: operation.state, token, links: { self: address } }, 202);
 }
 
 /** An owner that refuses because of the data says so with the code that the contract would have used. */

@@ -88,7 +88,7 @@ function crossOrigin(origins: readonly string[]) {
     origin: [...origins],
     allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
     allowHeaders: ["Content-Type", "Idempotency-Key"],
-    exposeHeaders: ["Location", "Retry-After"],
+    exposeHeaders: ["Location", "Millrace-Token", "Retry-After"],
   });
 }
 

@@ -36,7 +36,10 @@ function operationOf(route: Route): Json {
     responses: {
       202: {
         description: "Stored on disk. `committed`: its owner has handled it. `accepted`: it will.",
-        headers: { Location: { description: "The operation.", schema: { type: "string" } } },
+        headers: {
+          Location: { description: "The operation.", schema: { type: "string" } },
+          "Millrace-Token": { description: "The causality token, as in the body.", schema: { type: "string" } },
+        },
         content: { "application/json": { schema: { $ref: "#/components/schemas/Operation" } } },
       },
       400: refused("The request is not written as it must be."),
@@ -112,6 +115,10 @@ const operation: Json = {
     operation: { type: "string" },
     state: { type: "string", enum: ["accepted", "committed", "settled", "refused", "failed"] },
     correlationId: { type: "string" },
+    token: {
+      type: "string",
+      description: "Given as `after` to a projection, the answer holds what the command changed.",
+    },
     links: { type: "object", properties: { self: { type: "string" } } },
   },
 };

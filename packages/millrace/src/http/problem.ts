@@ -31,6 +31,7 @@ const statuses: Partial<Readonly<Record<FailureCode, ContentfulStatusCode>>> = {
   COMMAND_REFUSED: 409,
   EVENT_ID_REUSED: 409,
   UNIQUE_TAKEN: 409,
+  LANE_HELD: 409,
   MEDIA_TYPE_REFUSED: 415,
   HOST_REFUSED: 421,
   CONTRACT_REJECTED: 422,
@@ -40,6 +41,7 @@ const statuses: Partial<Readonly<Record<FailureCode, ContentfulStatusCode>>> = {
   STORE_UNAVAILABLE: 503,
   STORE_FULL: 503,
   APP_STOPPED: 503,
+  PROJECTION_BEHIND: 503,
   WAIT_TIMEOUT: 504,
 };
 
@@ -52,7 +54,7 @@ function statusOf(failure: Failure): ContentfulStatusCode {
 }
 
 /** Facts of a failure's details that a caller may see and needs. */
-const shownDetails = ["path", "operation", "refused", "correlationId"] as const;
+const shownDetails = ["path", "operation", "refused", "correlationId", "deadLetter"] as const;
 
 /** The problem details of any error. Its stack, its cause and the text of what is not the caller's concern stay inside. */
 function problemOf(error: unknown, instance: string = `urn:uuid:${randomUUID()}`): Problem {

@@ -4,6 +4,7 @@ import type { Snapshot, StreamName, StreamPage, StreamQuery } from "./stream.js"
 import type {
   Amendment,
   EntryState,
+  EventPlace,
   IndexEntry,
   LaneEntry,
   Mute,
@@ -13,6 +14,7 @@ import type {
   Pause,
   Position,
   Progress,
+  Reach,
   SqlValue,
   Unit,
 } from "./unit.js";
@@ -126,6 +128,8 @@ export interface Store {
   /** When the next timer is due; undefined when there is none. */
   nextTimer(): Awaitable<number | undefined>;
   ensureSchedule(row: ScheduleRow): Awaitable<ScheduleRow>;
+  /** What a consumer has made of an event; `reached` also when it does not hear of such events. */
+  readReach(consumer: string, place: EventPlace): Awaitable<Reach>;
   readOperation(id: string): Awaitable<Operation | undefined>;
   /** Runs each migration of a service that has not run yet, in order, each in a commit of its own. */
   migrate(service: string, migrations: readonly Migration[]): Awaitable<void>;

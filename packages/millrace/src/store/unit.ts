@@ -170,6 +170,21 @@ export interface OperationResult {
   readonly detail?: string;
 }
 
+/** Where an event is in the log, and what it is: enough to tell whether a consumer has handled it. */
+export interface EventPlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly type: string;
+  /** murmur2 of the key: the key itself does not travel. */
+  readonly keyHash: number;
+  readonly source: string;
+  readonly id: string;
+}
+
+/** What a consumer has made of an event. held: it is a dead letter, or waits behind one. */
+export type Reach = { readonly type: "reached" | "pending" } | { readonly type: "held"; readonly entry: number };
+
 /** A command from outside handlers, and what became of it. Times are ms since the epoch. */
 export interface Operation {
   readonly id: string;
@@ -179,6 +194,8 @@ export interface Operation {
   readonly state: OperationState;
   readonly refused?: string;
   readonly detail?: string;
+  /** What its owner published in the commit that handled it. */
+  readonly events?: readonly EventPlace[];
   readonly fingerprint: string | undefined;
   readonly created: number;
   readonly finished: number | undefined;
