@@ -1,9 +1,12 @@
 import type { Change } from "../aggregate/changes.js";
+import type { Compared } from "../projection/compare.js";
+import type { Verified } from "../projection/verify.js";
 import type { SagaInstance } from "../saga/view.js";
 import type { AuditRow, EventQuery } from "../store/inspect.js";
 import type { Job, JobChange, JobItem, JobItemQuery } from "../store/jobs.js";
 import type { Seek, SeekStep } from "../store/seek.js";
 import type { FlowMap, MapWindow } from "./map.js";
+import type { ProjectionView } from "./projections.js";
 import type { Conditions } from "./query.js";
 import type { SagaArgs, SagaReport } from "./saga-acts.js";
 import type { SagaQuery, SagaSummary } from "./saga-reads.js";
@@ -265,6 +268,25 @@ export interface Admin {
    * @throws {Failure} NOT_FOUND, CONFLICT when it does not fit what the instance has come to.
    */
   steerSaga(args: SagaArgs): Promise<SagaReport>;
+  /** Every build of every projection that is not dropped. */
+  projections(): Promise<Origin & { readonly projections: readonly ProjectionView[] }>;
+  /** Makes one more build of a version, which is folded beside the live one. */
+  rebuildProjection(
+    args: ActArgs & { readonly projection: string; readonly force?: boolean },
+  ): Promise<ActReport & { readonly consumer: string }>;
+  /** Has another build answer, once it has handled all that the live one has; waits for that as long as it is told. */
+  swapProjection(
+    args: ActArgs & { readonly projection: string; readonly force?: boolean; readonly waitMs?: number },
+  ): Promise<ActReport & { readonly consumer: string }>;
+  /** Ends a build that does not answer, and removes its rows. */
+  dropProjection(args: ActArgs & { readonly projection: string }): Promise<ActReport & { readonly consumer: string }>;
+  /** Compares the rows of a build with a fresh fold of the log. */
+  verifyProjection(args: { readonly projection: string }): Promise<Verified & { readonly consumer: string }>;
+  /** Compares two builds row by row, by default the live one with the one that is built or was live before. */
+  compareProjections(args: {
+    readonly projection: string;
+    readonly with?: string;
+  }): Promise<Compared & { readonly one: string; readonly other: string }>;
   publish(args: {
     readonly type: string;
     readonly data: unknown;

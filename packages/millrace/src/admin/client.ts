@@ -11,8 +11,9 @@ export interface ClientOptions {
   readonly timeoutMs: number;
 }
 
-/** Copies of large files take their time. */
-const backupMsMax = 3_600_000;
+/** Copies of large files take their time, and so does what reads the whole log. */
+const longMsMax = 3_600_000;
+const long: ReadonlySet<string> = new Set(["backup", "swapProjection", "verifyProjection", "compareProjections"]);
 
 /**
  * The admin of a running process, over its address. Failures come back as they were raised there.
@@ -22,7 +23,7 @@ const backupMsMax = 3_600_000;
  */
 export function remoteAdmin(address: AdminAddress, options: ClientOptions): Admin {
   const entries = Object.keys(calls).map((name) => {
-    const timeoutMs = name === "backup" ? Math.max(options.timeoutMs, backupMsMax) : options.timeoutMs;
+    const timeoutMs = long.has(name) ? Math.max(options.timeoutMs, longMsMax) : options.timeoutMs;
     return [name, (args: unknown = {}) => call(address, { name, args, timeoutMs })] as const;
   });
   return Object.fromEntries(entries) as unknown as Admin;

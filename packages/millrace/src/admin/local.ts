@@ -6,6 +6,7 @@ import type { Admin } from "./admin.js";
 import { consumerActsOf } from "./consumer-acts.js";
 import { jobActsOf } from "./job-acts.js";
 import { flowMap } from "./map.js";
+import { projectionActsOf } from "./projection-acts.js";
 import { readsOf, type Sight } from "./reads.js";
 import { sagaActsOf } from "./saga-acts.js";
 import { iso } from "./views.js";
@@ -23,6 +24,7 @@ export function localAdmin(sight: Sight & { readonly live: Live }): Admin {
     ...consumerActsOf(live),
     ...jobActsOf(live),
     ...sagaActsOf(live),
+    ...projectionActsOf(live),
     async backup({ file }) {
       if (!isAbsolute(file))
         throw new Failure("OPTION_INVALID", "backup: the file must be an absolute path", {

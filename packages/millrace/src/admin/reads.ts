@@ -9,6 +9,7 @@ import type { Admin, Origin } from "./admin.js";
 import { aggregateReadsOf, aggregatesOf } from "./aggregates.js";
 import { diagnose } from "./doctor.js";
 import { deliveriesOf, explain } from "./explain.js";
+import { readProjections } from "./projections.js";
 import { findSaga, listSagas } from "./saga-reads.js";
 import { type ConsumerStanding, standingOf } from "./standing.js";
 import { follow } from "./tail.js";
@@ -27,6 +28,11 @@ export type Reads = Omit<
   | "redrive"
   | "redriveJob"
   | "changeJob"
+  | "rebuildProjection"
+  | "swapProjection"
+  | "dropProjection"
+  | "verifyProjection"
+  | "compareProjections"
   | "publish"
   | "steerSaga"
   | "backup"
@@ -92,6 +98,7 @@ export function readsOf(sight: Sight): Reads {
       return { ...origin(), entry: entryView(entry, amendments.find(amends(entry))), followers };
     },
     deadGroups: async (query) => ({ ...origin(), groups: (await inspect.deadGroups(query)).map(groupView) }),
+    projections: async () => ({ ...origin(), projections: await readProjections(inspect, sight.now()) }),
     jobs: async ({ limit }) => ({ ...origin(), jobs: await inspect.jobs(Math.min(limit, pageMax)) }),
     async job({ job: number, ...query }) {
       const job = await inspect.job(number);

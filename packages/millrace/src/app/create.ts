@@ -2,7 +2,6 @@ import type { Aggregate } from "../aggregate/aggregate.js";
 import { Committer } from "../consumer/committer.js";
 import { Consumer } from "../consumer/consumer.js";
 import type { ConsumerHost } from "../consumer/plan.js";
-import type { Schedule } from "../consumer/schedules.js";
 import { sqlQuery } from "../consumer/statement.js";
 import { Timers } from "../consumer/timers.js";
 import type { EventName, Message } from "../contract/contract.js";
@@ -33,13 +32,15 @@ import type {
   Sent,
   StartOptions,
 } from "./app.js";
+import { Builds } from "./builds.js";
 import { Care } from "./care.js";
 import { chosenServices } from "./chosen.js";
 import { Isolation } from "./isolation.js";
 import { JobRunner } from "./job-runner.js";
-import { type LoopWatch, loopWatch } from "./loop-watch.js";
+import { loopWatch } from "./loop-watch.js";
 import { eventMemory } from "./memory.js";
-import { type AppPlan, planApp } from "./plan.js";
+import type { Parts } from "./parts.js";
+import { type AppPlan, isPlain, planApp } from "./plan.js";
 import { isList, Publisher } from "./publisher.js";
 import { type ReadAggregate, readAggregate } from "./read-aggregate.js";
 import { readDocuments } from "./read-documents.js";
@@ -52,20 +53,6 @@ import { schedulesOf } from "./schedules.js";
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
 export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
   return new RunningApp(options, extensions);
-}
-
-interface Parts {
-  readonly engine: OpenEngine;
-  readonly committer: Committer;
-  readonly consumers: readonly Consumer[];
-  readonly isolation: Isolation;
-  readonly loop: LoopWatch | undefined;
-  readonly timers: Timers;
-  readonly schedules: readonly Schedule[];
-  readonly publisher: Publisher;
-  readonly rest: Rest;
-  readonly jobs: JobRunner;
-  readonly started: Extension[];
 }
 
 class RunningApp implements App {
@@ -125,12 +112,13 @@ class RunningApp implements App {
       await this.#open(parts);
       if (this.#options.signals !== false)
         for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, this.#onSignal);
+      parts.builds.started();
       new Care(parts.consumers).start();
       parts.loop?.start(parts.consumers);
       await parts.timers.arm();
       parts.jobs.wake();
       const seen = { engine, plan: this.#plan, services: this.#services, clock: this.#clock, logger: this.#logger };
-      const running = runningOf(seen, parts.consumers, parts.jobs);
+      const running = runningOf(seen, parts.consumers, parts);
       for (const extension of this.#extensions) {
         await extension.start(this, running);
         parts.started.push(extension);
@@ -216,7 +204,7 @@ class RunningApp implements App {
     };
     const plans = this.#plan.consumers.filter(({ service }) => this.#chosen.some(({ name }) => name === service));
     const isolation = new Isolation(host);
-    const consumers = plans.map((plan) => new Consumer(isolation.plan(plan), host));
+    const consumers = plans.filter(isPlain).map((plan) => new Consumer(isolation.plan(plan), host));
     const timers = new Timers(host);
     const schedules = schedulesOf(this.#chosen, host);
     committer.onTimers = () => void timers.arm();
@@ -227,8 +215,13 @@ class RunningApp implements App {
       ids: uuidv7(this.#random),
       routes: this.#plan.routes,
     });
+    const rest = new Rest(consumers, timers, schedules, committer);
+    const added = (consumer: Consumer) => rest.watch(consumer);
+    const views = plans.filter((plan) => !isPlain(plan));
+    const builds = new Builds({ host, plans: views, consumers, drainMs: this.#drainMs, added });
     return {
       engine,
+      builds,
       committer,
       consumers,
       isolation,
@@ -242,12 +235,12 @@ class RunningApp implements App {
         logger: this.#logger,
         lanesChanged: (lanes) => toldOf(consumers, { lanes }),
       }),
-      rest: new Rest(consumers, timers, schedules, committer),
+      rest,
       started: [],
     };
   }
 
-  async #open({ engine, consumers, schedules, timers, jobs }: Parts): Promise<void> {
+  async #open({ engine, consumers, schedules, timers, jobs, builds }: Parts): Promise<void> {
     for (const topic of this.#plan.topics) await engine.log.ensureTopic(topic);
     for (const service of this.#chosen) await engine.store.migrate(service.name, service.migrations);
     for (const consumer of consumers) {
@@ -259,6 +252,7 @@ class RunningApp implements App {
         consumer.stop(error);
       }
     }
+    await builds.open();
     engine.onAppended((topics) => {
       for (const consumer of consumers) consumer.appended(topics);
     });
@@ -266,6 +260,7 @@ class RunningApp implements App {
       for (const consumer of consumers) void consumer.changed(change);
       if (change.timers === true) void timers.arm();
       if (change.jobs === true) jobs.wake();
+      if (change.builds === true) void builds.look();
     });
     for (const schedule of schedules) await schedule.open();
   }
@@ -282,12 +277,13 @@ class RunningApp implements App {
 
   /** Whatever fails on the way, the engine is closed: its file is free for the next start. */
   async #stopParts(parts: Parts): Promise<void> {
-    const { started, timers, schedules, consumers, isolation, committer, publisher, rest, jobs, engine } = parts;
+    const { started, timers, schedules, consumers, isolation, committer, publisher, rest, engine } = parts;
     parts.loop?.close();
     try {
       for (const extension of started.reverse()) await extension.stop();
     } finally {
-      await jobs.close();
+      await parts.jobs.close();
+      await parts.builds.close();
       timers.close();
       for (const schedule of schedules) schedule.close();
       await Promise.all(consumers.map((consumer) => consumer.drain(this.#drainMs)));

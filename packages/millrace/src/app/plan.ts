@@ -243,6 +243,11 @@ class Planner {
   }
 }
 
+/** Whether a consumer is one by itself; those of views are made for each build. */
+export function isPlain({ view }: ConsumerPlan): boolean {
+  return view === undefined;
+}
+
 function subscriptions(service: ServiceDeclaration): readonly Declared[] {
   return [...service.consumers.flatMap((consumer) => consumer.subscriptions), ...service.commands];
 }

@@ -1,9 +1,9 @@
-import { buildLabel } from "../consumer/view.js";
 import { Failure } from "../failure/failure.js";
 import { type Projection, type ProjectionFacts, projectionFacts } from "../projection/projection.js";
 import { type ProjectionRows, projectionRows } from "../projection/rows.js";
 import type { Clock } from "../runtime/clock.js";
 import type { ServiceDeclaration } from "../service/service.js";
+import { buildLabel } from "../store/builds.js";
 import type { Store } from "../store/store.js";
 
 interface ReadHost {
@@ -19,7 +19,11 @@ export function readProjection<Row>(
 ): ProjectionRows<Row> {
   const facts = projectionFacts(projection);
   const service = ownerOf(services, facts);
-  return projectionRows<Row>(facts, { store, service, clock, type: () => buildLabel({ ...facts, build: 1 }) });
+  const type = async () => {
+    const builds = await store.readBuilds(service, facts.name);
+    return buildLabel(builds.find(({ state }) => state === "live") ?? { ...facts, build: 1 });
+  };
+  return projectionRows<Row>(facts, { store, service, clock, type });
 }
 
 /**

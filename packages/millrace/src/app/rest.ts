@@ -19,9 +19,14 @@ export class Rest {
     this.#schedules = schedules;
     this.#committer = committer;
     const look = () => this.#wake();
-    for (const consumer of consumers) consumer.onResting = look;
+    for (const consumer of consumers) this.watch(consumer);
     for (const schedule of schedules) schedule.onResting = look;
     timers.onResting = look;
+  }
+
+  /** One that has come among the consumers. */
+  watch(consumer: Consumer): void {
+    consumer.onResting = () => this.#wake();
   }
 
   /** Those who still wait are told that it will not come. */

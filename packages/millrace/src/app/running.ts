@@ -2,6 +2,7 @@ import type { Consumer } from "../consumer/consumer.js";
 import type { Change } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
 import type { Running } from "./app.js";
+import type { Builds } from "./builds.js";
 import { consumerStatus } from "./consumer-status.js";
 import type { JobRunner } from "./job-runner.js";
 import type { AppPlan } from "./plan.js";
@@ -10,7 +11,7 @@ import type { AppPlan } from "./plan.js";
 export function runningOf(
   seen: Pick<Running, "engine" | "services" | "clock" | "logger"> & { readonly plan: AppPlan },
   consumers: readonly Consumer[],
-  jobs: JobRunner,
+  { jobs, builds }: { readonly jobs: JobRunner; readonly builds: Builds },
 ): Running {
   const { plan, ...rest } = seen;
   const here = new Set(consumers.map(({ name }) => name));
@@ -27,6 +28,7 @@ export function runningOf(
     },
     changed: async (change) => {
       if (change.jobs === true) jobs.wake();
+      if (change.builds === true) await builds.look();
       await toldOf(consumers, change);
     },
     forget: (name) =>

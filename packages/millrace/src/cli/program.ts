@@ -3,6 +3,7 @@ import { isFailure } from "../failure/failure.js";
 import { about, changing, examples, type Finish, selecting } from "./command-options.js";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit.js";
 import { addJobs } from "./job-commands.js";
+import { addProjections } from "./projection-commands.js";
 import { addSagas } from "./saga-commands.js";
 
 /**
@@ -28,6 +29,7 @@ export async function run(args: readonly string[], version: string): Promise<Exi
   addDeadLetters(program, finish);
   addJobs(program, { about, changing, examples, finish });
   addSagas(program, { about, changing, examples, finish });
+  addProjections(program, { finish, about, changing, examples });
   addCare(program, finish);
   program.addHelpText("after", exitStatusHelp);
   try {

@@ -28,6 +28,7 @@ export class Amendments {
     const amendment = this.#byPlace.get(placeOf(record));
     if (amendment === undefined) return record;
     if (amendment.act === "skip") return undefined;
+    if (amendment.id === record.id) return record;
     return {
       ...record,
       id: amendment.id ?? record.id,

@@ -1,5 +1,5 @@
 import type { Received } from "../contract/contract.js";
-import type { Context } from "./handler.js";
+import type { Context, Handler } from "./handler.js";
 
 /**
  * Handles many events in one unit of work. They are in order within a key; keys come in any order. Like a handler, it may
@@ -17,4 +17,15 @@ export class BatchRefused extends Error {
   ) {
     super(`event ${at} of the batch failed`, { cause });
   }
+}
+
+/** The same for one event. */
+export function handlerOf(batch: BatchHandler): Handler {
+  return async (event, ctx) => {
+    try {
+      await batch([event], ctx);
+    } catch (error) {
+      throw error instanceof BatchRefused ? error.cause : error;
+    }
+  };
 }

@@ -1,4 +1,5 @@
 import type { Received } from "../contract/contract.js";
+import type { LogRecord } from "../log/log.js";
 import type { Cancel } from "../runtime/clock.js";
 import { signal } from "../runtime/signals.js";
 import type { Outcome, Position, Range, RecordsPart, Unit } from "../store/unit.js";
@@ -66,6 +67,12 @@ export class Batches {
     void this.#run(taken, plan.batch);
   }
 
+  /** The lane's next event belongs into a batch, if not into this one. */
+  takes(lane: Lane): boolean {
+    const { plan, circuit } = this.#consumer;
+    return plan.batch !== undefined && !this.#host.alone.active && circuit.open === undefined && isFree(lane);
+  }
+
   /** Nothing starts any more. */
   close(): void {
     this.#cancel?.();
@@ -100,15 +107,30 @@ export class Batches {
     const batch: Batch = { runs, heads, context };
     this.#under = batch;
     try {
-      const events: Received<string, unknown>[] = [];
-      for (const [at, run] of runs.entries()) events.push(decoded(run, at));
-      await handle(events, context);
+      await this.#handle(batch, handle);
       if (context.declaring.length > 0) await context.declared();
       context.close();
       this.#consumer.host.committer.add(new BatchPending(batch, (outcome) => this.#settled(batch, outcome)));
     } catch (error) {
       context.close();
       this.#failed(batch, error);
+    }
+  }
+
+  /** What an operator has skipped meanwhile is finished with the others. */
+  async #handle({ runs, context }: Batch, handle: BatchHandler): Promise<void> {
+    const events: Received<string, unknown>[] = [];
+    const places: number[] = [];
+    for (const [at, run] of runs.entries()) {
+      const record = this.#consumer.amend(run.record);
+      if (record === undefined) continue;
+      events.push(decoded(record, run, at));
+      places.push(at);
+    }
+    try {
+      await handle(events, context);
+    } catch (error) {
+      throw error instanceof BatchRefused ? new BatchRefused(places[error.at] as number, error.cause) : error;
     }
   }
 
@@ -187,9 +209,9 @@ function mayJoin(run: Run): boolean {
   return !run.solo && !run.begun && run.partition?.left !== true;
 }
 
-function decoded(run: Run, at: number): Received<string, unknown> {
+function decoded(record: LogRecord, run: Run, at: number): Received<string, unknown> {
   try {
-    return receive(run.record, run.subscription);
+    return receive(record, run.subscription);
   } catch (error) {
     throw new BatchRefused(at, error);
   }

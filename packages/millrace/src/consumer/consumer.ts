@@ -46,12 +46,12 @@ export class Consumer {
     this.#plan = plan;
     this.#host = host;
     this.progressAt = host.clock.now();
-    const wake = () => this.#wake();
-    const stop = (error: unknown) => this.stop(error);
+    const [wake, stop] = [() => this.#wake(), (error: unknown) => this.stop(error)];
     const progressed = () => {
       this.progressAt = host.clock.now();
       this.#leasing.progressed();
     };
+    const amend = (record: LogRecord) => this.#amendments.apply(record);
     const homeAt = (home: number) => this.#fetcher.homeAt(home);
     const leaseLost = () => void this.#leasing.look();
     const fetching = () => this.#fetcher;
@@ -69,6 +69,7 @@ export class Consumer {
       },
       homeAt,
       leaseLost,
+      amend,
       heard: (record, effects) => this.#amendments.heard(record, effects),
       get homes() {
         return fetching().homes;
@@ -84,7 +85,6 @@ export class Consumer {
       busy: () => !this.#runs.resting && this.circuit === undefined,
     });
     const take = (partition: PartitionFeed, record: LogRecord, bytes: number) => this.#take(partition, record, bytes);
-    const amend = (record: LogRecord) => this.#amendments.apply(record);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
     const amended = () => this.#amendments.load(engine.store, plan.name);
     const { lanes, alone } = this.#runs;

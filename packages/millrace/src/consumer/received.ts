@@ -10,7 +10,7 @@ import type { Subscription } from "./plan.js";
  * @throws {Failure} RECORD_UNDECODABLE or CONTRACT_REJECTED (never right), PAYLOAD_LIMIT (its shape could harm a
  * handler), CONTRACT_NEWER (right for a newer program).
  */
-export function receive(record: LogRecord, { contract }: Subscription): Received<string, unknown> {
+export function receive(record: LogRecord, { contract }: Pick<Subscription, "contract">): Received<string, unknown> {
   if (record.bytes !== undefined) throw new Failure("RECORD_UNDECODABLE", `${placeOf(record)}: its bytes are not JSON`);
   if (record.version > contract.version)
     throw new Failure(

@@ -1,4 +1,5 @@
 import type { Failure } from "../failure/failure.js";
+import type { LogRecord } from "../log/log.js";
 import type { LaneHead } from "../store/store.js";
 import type { Effects, LaneEntry, Position } from "../store/unit.js";
 import { type Alone, isSuspect } from "./alone.js";
@@ -36,6 +37,10 @@ export interface RunnerHost {
   readonly leaving: Leaving;
   /** The position of a home of lanes; undefined when another process has it. */
   homeAt(home: number): Position | undefined;
+  /** The lane's next event belongs into a batch. */
+  batched(lane: Lane): boolean;
+  /** The record as operators have amended it by now; undefined when they skipped it. */
+  amend(record: LogRecord): LogRecord | undefined;
   commit(run: Run, effects: Effects): void;
   /** A handler has ended. */
   ended(): void;
@@ -68,7 +73,7 @@ export class Runner {
     // Those that get their turn meanwhile are the next round's.
     for (let left = lanes.readyCount; left > 0 && this.#mayStart; left -= 1) {
       const lane = lanes.next() as Lane;
-      if (alone.active && alone.defers(lane.key)) {
+      if ((alone.active && alone.defers(lane.key)) || this.#host.batched(lane)) {
         lanes.enqueue(lane);
         continue;
       }
@@ -121,7 +126,10 @@ export class Runner {
   }
 
   #invoke(run: Run): void {
-    const { record, subscription, attempt } = run;
+    const { subscription, attempt } = run;
+    const amended = this.#host.amend(run.record);
+    const record = amended ?? run.record;
+    run.record = record;
     const { context: contextHost, slow, load } = this.#host;
     const context = new HandlerContext(contextHost, record, run.generation, subscription.emits, attempt);
     run.context = context;
@@ -129,7 +137,7 @@ export class Runner {
     slow.watch(run);
     load.watch.add(run);
     invoke(
-      () => subscription.handler(receive(record, subscription), context),
+      () => amended && subscription.handler(receive(record, subscription), context),
       (value, error, failed) => this.#handled(run, context, value, error, failed),
     );
   }

@@ -41,6 +41,8 @@ export interface RunsHost {
   /** A lease is not this process's any more. */
   leaseLost(): void;
   stop(error: unknown): void;
+  /** The record as operators have amended it by now; undefined when they skipped it. */
+  amend(record: LogRecord): LogRecord | undefined;
   /** What of a run's effects is stored. */
   heard(record: LogRecord, effects: Effects): Effects;
 }
@@ -127,6 +129,8 @@ export class Runs {
       alone,
       commit,
       owner: this.#settlement,
+      batched: (lane) => this.#batches.takes(lane),
+      amend: (record) => consumer.amend(record),
       homeAt: (home) => consumer.homeAt(home % consumer.homes),
       context,
       ended: () => this.#draining.ended(),

@@ -1,3 +1,5 @@
+import type { Received } from "../contract/contract.js";
+import type { BuildName } from "../store/builds.js";
 import type { Migration } from "../store/store.js";
 import type { BatchHandler } from "./batch.js";
 
@@ -12,18 +14,24 @@ export interface View {
   tables(build: BuildName): readonly Migration[];
   /** Folds events into the rows of a build. */
   fold(build: BuildName): BatchHandler;
+  /** How its rows are made, to make them once more; undefined when they are in the author's own tables. */
+  readonly rows: ViewRows | undefined;
 }
 
-/** A view, its version, and the how manyeth build of that version. */
-export interface BuildName {
-  readonly name: string;
-  readonly version: number;
-  readonly build: number;
-}
-
-/** How a build is named, as a consumer within its service and as the type of its rows: `order-summary@2`. */
-export function buildLabel({ name, version, build }: BuildName): string {
-  return build === 1 ? `${name}@${version}` : `${name}@${version}.${build}`;
+/** How the rows of a view are made of events. */
+export interface ViewRows {
+  /**
+   * The rows that an event is for.
+   *
+   * @throws {Failure} EVENT_REJECTED when a key is none.
+   */
+  ids(event: Received<string, unknown>): readonly string[];
+  /**
+   * The row after an event, checked; undefined when there is none any more.
+   *
+   * @throws {Failure} DOCUMENT_REJECTED, or what the fold throws.
+   */
+  next(row: unknown, event: Received<string, unknown>): unknown;
 }
 
 /** Folds into the rows of a version's first build. */

@@ -1,5 +1,6 @@
 import { Failure, isFailure } from "../failure/failure.js";
 import type { LogAdmin, LogWriter, NewRecord, TopicShape } from "../log/log.js";
+import type { Build } from "../store/builds.js";
 import type { Operate } from "../store/operate.js";
 import type { DocumentTypeShape, Leased, Registration, ScheduleRow } from "../store/store.js";
 import type { IndexEntry, Outcome, Position, Progress, Unit } from "../store/unit.js";
@@ -106,6 +107,8 @@ export function farWrites(calls: Calls, reader: Database): StoreWrites {
       );
     },
     ensureDocumentType: (type: DocumentTypeShape) => ensureDocumentType(calls, reader, type),
+    ensureBuild: async (service: string, name: string, version: number) =>
+      (await calls.make("ensureBuild", [service, name, version])) as readonly Build[],
     acquire: async (registration: Registration) => (await calls.make("acquire", [registration])) as readonly Position[],
     leases: async (consumer: string) => (await calls.make("leases", [consumer])) as Leased,
     release: async (positions: readonly Position[]) => void (await calls.make("release", [positions])),

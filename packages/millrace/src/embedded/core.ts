@@ -1,13 +1,15 @@
 import type { Change, EngineContext } from "../engine/engine.js";
 import type { LogAdmin, LogWriter, NewRecord, TopicShape } from "../log/log.js";
 import { uuidv7 } from "../runtime/ids.js";
+import { buildConsumer } from "../store/builds.js";
 import type { ActOutcome } from "../store/operate.js";
 import type { OperationResult } from "../store/unit.js";
+import { sweepDropped } from "./builds.js";
 import { type Checkpointer, createCheckpointer } from "./checkpoint.js";
 import { Claims } from "./claims.js";
 import { type CommitListener, GroupCommit } from "./commit.js";
 import { DocumentTables } from "./documents.js";
-import { fileFailure } from "./errors.js";
+import { translated } from "./errors.js";
 import type { prepareFile } from "./format.js";
 import { LaneTables } from "./lane-tables.js";
 import { Leases, leaseMs } from "./leases.js";
@@ -227,14 +229,42 @@ export class Core {
         return outcome;
       },
       ...this.#jobs(operate, member),
+      ...this.#builds(operate, member),
     };
   }
 
-  #jobs(operate: OperateNow, member: string): Pick<OperateNow, "createJob" | "changeJob" | "advanceJobs"> {
-    const told = <T>(outcome: T): T => {
-      this.ring({ change: { jobs: true } }, member);
+  #builds(operate: OperateNow, member: string): Pick<OperateNow, "rebuild" | "swap" | "drop"> {
+    const told = this.#teller({ builds: true }, member);
+    return {
+      rebuild: (view, act) => told(operate.rebuild(view, act)),
+      swap: (asked, act) => told(operate.swap(asked, act)),
+      drop: (build, act) => {
+        const outcome = operate.drop(build, act);
+        this.#positions.forget(buildConsumer(build));
+        this.#lanes.reload();
+        this.#cancelTrim();
+        this.#trimLater(trimMoreMs);
+        return told(outcome);
+      },
+    };
+  }
+
+  #teller(change: Change, member: string): <T>(outcome: T) => T {
+    return (outcome) => {
+      this.ring({ change }, member);
       return outcome;
     };
+  }
+
+  /** Removes a piece of what dropped builds have left. */
+  #sweepDropped(): boolean {
+    if (!this.#commit.transact(() => sweepDropped(this.#parts.database))) return false;
+    this.#documents.forget();
+    return true;
+  }
+
+  #jobs(operate: OperateNow, member: string): Pick<OperateNow, "createJob" | "changeJob" | "advanceJobs"> {
+    const told = this.#teller({ jobs: true }, member);
     return {
       createJob: (job, act) => told(operate.createJob(job, act)),
       changeJob: (job, change, act) => told(operate.changeJob(job, change, act)),
@@ -258,20 +288,11 @@ export class Core {
         const trimmed = trim(database, transact, context.clock.now(), resume);
         for (const { name, first } of trimmed.topics) this.topics.get(name).first = first;
         this.#sweep = trimmed.next;
-        more = trimmed.more;
+        more = this.#sweepDropped() || trimmed.more;
       } catch (error) {
         context.logger.error({ err: error }, "retention could not remove old records; it tries again in a minute");
       }
       this.#trimLater(more ? trimMoreMs : trimEveryMs);
     });
-  }
-}
-
-/** Runs `work`; what SQLite refuses becomes one of our failures. */
-export function translated<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw fileFailure(error);
   }
 }

@@ -95,3 +95,12 @@ function systemCode(error: unknown): number | undefined {
   if (typeof code !== "string" || typeof syscall !== "string") return undefined;
   return code === "ENOSPC" || code === "EDQUOT" ? full : 10;
 }
+
+/** Runs `work`; what SQLite refuses becomes one of our failures. */
+export function translated<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw fileFailure(error);
+  }
+}

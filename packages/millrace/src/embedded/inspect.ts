@@ -1,4 +1,5 @@
 import type { LogRecord } from "../log/log.js";
+import { amendedAs, type Build } from "../store/builds.js";
 import type { EntryQuery, Inspect } from "../store/inspect.js";
 import type { DueTimer, ScheduleRow } from "../store/store.js";
 import type { Amendment, LaneEntry, Operation } from "../store/unit.js";
@@ -56,13 +57,14 @@ export function createInspect(database: Database, file?: string): Inspect {
     entry: (entry) => readEntry(database, entry),
     documentTypes: () => all(database, "SELECT service, name FROM mr_document_types ORDER BY service, name"),
     documents: (query) => readStored(database, { ...query, limit: atMost(rowsMax, query.limit) }),
-    amendments: (consumer) => readAmendments(database, consumer),
+    amendments: (consumer) => readAmendments(database, consumer === undefined ? undefined : amendedAs(consumer)),
     seekSteps: (seek) => seekSteps(database, seek),
     jobs: (limit) => readJobs(database, atMost(entriesMax, limit)),
     job: (job) => readJob(database, job),
     jobExports: (job, { after, limit }) => readJobExports(database, job, { after, limit: atMost(rowsMax, limit) }),
     jobItems: (job, query) => readJobItems(database, job, { ...query, limit: atMost(rowsMax, query.limit) }),
     operation: (id) => readOperation(database, id),
+    builds: () => all<Build>(database, "SELECT * FROM mr_builds ORDER BY service, name, version, build"),
     schedules: () => readSchedules(database),
     audit: (limit) => all(database, "SELECT * FROM mr_audit ORDER BY seq DESC LIMIT ?", atMost(rowsMax, limit)),
     doctor: () => examine(database, file),

@@ -175,6 +175,7 @@ const writeNames: ReadonlySet<string> = new Set([
   "release",
   "recovered",
   "ensureSchedule",
+  "ensureBuild",
   "migrate",
 ]);
 

@@ -239,7 +239,8 @@ export class OpenEmbedded implements OpenEngine {
   }
 
   #lookAgain(): void {
-    const change: Change = { lanes: "all", leases: true, timers: true, amended: true, pauses: true, jobs: true };
+    const again = { leases: true, timers: true, amended: true, pauses: true, jobs: true, builds: true } as const;
+    const change: Change = { lanes: "all", ...again };
     this.#ears.hear({ topics: [...this.#live.topics.byName.keys()], change }, true);
   }
 

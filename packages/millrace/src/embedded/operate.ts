@@ -1,14 +1,16 @@
 import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import { answerTo } from "../log/reply-to.js";
+import { amendedAs } from "../store/builds.js";
 import type { Act, ActOutcome, EntriesOutcome, Operate } from "../store/operate.js";
 import type { LaneEntry } from "../store/unit.js";
 import { audit } from "./audit.js";
+import { drop, forgetConsumer, rebuild, swap } from "./builds.js";
 import { advanceJobs, changeJob, createJob, leaveJobs } from "./jobs.js";
 import { findDeadLetter, redriveLetter } from "./letters.js";
 import { pause, resume } from "./pauses.js";
-import { first, run } from "./query.js";
-import { encodeRecord } from "./rows.js";
+import { all, first, run } from "./query.js";
+import { decodeEntry, type EntryRow, encodeRecord } from "./rows.js";
 import { seek } from "./seek.js";
 import type { Database } from "./sqlite.js";
 
@@ -30,8 +32,8 @@ export function createOperate(database: Database, transact: Transact, appending:
     skip: (entries, act) =>
       appending((append) =>
         each(database, entries, (letter) => {
-          skip(database, letter, act);
           tellSkipped(letter, act, append);
+          return skip(database, letter, act);
         }),
       ),
     redrive: (entries, act) => transact(() => each(database, entries, (letter) => redrive(database, letter, act))),
@@ -39,6 +41,9 @@ export function createOperate(database: Database, transact: Transact, appending:
     pause: (consumer, act) => transact(() => pause(database, consumer, act)),
     resume: (consumer, act) => transact(() => resume(database, consumer, act)),
     seek: (asked, act) => transact(() => seek(database, asked, act)),
+    rebuild: (view, act) => transact(() => rebuild(database, view, act)),
+    swap: (asked, act) => transact(() => swap(database, asked, act)),
+    drop: (build, act) => transact(() => drop(database, build, act)),
     createJob: (job, act) => transact(() => createJob(database, job, act)),
     changeJob: (job, change, act) => transact(() => changeJob(database, { job, change }, act)),
     advanceJobs: (now) => transact(() => advanceJobs(database, now)),
@@ -53,6 +58,9 @@ const names: Readonly<Record<keyof Operate, true>> = {
   pause: true,
   resume: true,
   seek: true,
+  rebuild: true,
+  swap: true,
+  drop: true,
   createJob: true,
   changeJob: true,
   advanceJobs: true,
@@ -89,6 +97,8 @@ function edit(database: Database, { entry, id, data }: Edit, act: Act): ActOutco
     bytes: undefined,
   };
   run(database, "UPDATE mr_lane_entries SET record = ? WHERE entry = ?", encodeRecord(record), entry);
+  for (const sibling of siblingsOf(database, letter))
+    run(database, "UPDATE mr_lane_entries SET record = ? WHERE entry = ?", encodeRecord(record), sibling.entry);
   audit(database, "edit", `dead letter ${entry} of ${letter.consumer}`, act);
   return { changed: 1, lanes: [] };
 }
@@ -96,11 +106,15 @@ function edit(database: Database, { entry, id, data }: Edit, act: Act): ActOutco
 function isEdited(database: Database, letter: LaneEntry): boolean {
   const { topic, partition, offset } = letter.record;
   const sql = "SELECT 1 FROM mr_amendments WHERE consumer = ? AND topic = ? AND partition = ? AND offset = ?";
-  return first(database, sql, letter.consumer, topic, partition, offset) !== undefined;
+  return first(database, sql, amendedAs(letter.consumer), topic, partition, offset) !== undefined;
 }
 
 /** Entries that are gone or run already are passed over, so that a repeated act on many finishes the first one's work. */
-function each(database: Database, entries: readonly number[], act: (letter: LaneEntry) => void): EntriesOutcome {
+function each(
+  database: Database,
+  entries: readonly number[],
+  act: (letter: LaneEntry) => readonly LaneEntry[] | void,
+): EntriesOutcome {
   const lanes = new Map<string, ActOutcome["lanes"][number]>();
   const unchanged: number[] = [];
   let changed = 0;
@@ -110,19 +124,36 @@ function each(database: Database, entries: readonly number[], act: (letter: Lane
       unchanged.push(entry);
       continue;
     }
-    act(letter);
-    const { consumer, lane } = letter;
-    lanes.set(JSON.stringify([consumer, lane]), { consumer, lane });
+    for (const { consumer, lane } of act(letter) ?? [letter])
+      lanes.set(JSON.stringify([consumer, lane]), { consumer, lane });
     changed += 1;
   }
   return { changed, lanes: [...lanes.values()], unchanged };
 }
 
-function skip(database: Database, letter: LaneEntry, act: Act): void {
-  run(database, "DELETE FROM mr_lane_entries WHERE entry = ?", letter.entry);
-  leaveJobs(database, "entry = ?", [letter.entry], `skipped by ${act.actor}`);
+/** What becomes of an event for one build of a view becomes of it for all. */
+function skip(database: Database, letter: LaneEntry, act: Act): readonly LaneEntry[] {
+  const letters = [letter, ...siblingsOf(database, letter)];
   amend(database, letter, { act: "skip", id: undefined, data: undefined }, act);
   audit(database, "skip", `dead letter ${letter.entry} of ${letter.consumer}`, act);
+  for (const one of letters) remove(database, one, act);
+  return letters;
+}
+
+/** The same event, where it waits in lanes of other builds of the view. */
+function siblingsOf(database: Database, { consumer, record, entry }: LaneEntry): readonly LaneEntry[] {
+  const amended = amendedAs(consumer);
+  if (amended === consumer) return [];
+  const { topic, partition, offset } = record;
+  const sql = `SELECT * FROM mr_lane_entries WHERE substr(consumer, 1, ?) = ? AND topic = ? AND partition = ? AND offset = ? AND entry <> ?`;
+  const beginning = `${amended}@`;
+  const rows = all<EntryRow>(database, sql, beginning.length, beginning, topic, partition, offset, entry);
+  return rows.map(decodeEntry);
+}
+
+function remove(database: Database, letter: LaneEntry, act: Act): void {
+  run(database, "DELETE FROM mr_lane_entries WHERE entry = ?", letter.entry);
+  leaveJobs(database, "entry = ?", [letter.entry], `skipped by ${act.actor}`);
   // Dead letters that let others pass never block: the head is the first entry that holds.
   run(
     database,
@@ -142,18 +173,19 @@ function tellSkipped({ record, consumer, redrives }: LaneEntry, act: Act, append
   if (answer !== undefined) append(answer);
 }
 
-function redrive(database: Database, letter: LaneEntry, act: Act): void {
-  redriveLetter(database, letter.entry, act.at);
+function redrive(database: Database, letter: LaneEntry, act: Act): readonly LaneEntry[] {
+  const letters = [letter, ...siblingsOf(database, letter).filter(({ state }) => state === "dead")];
+  for (const { entry } of letters) redriveLetter(database, entry, act.at);
   audit(database, "redrive", `dead letter ${letter.entry} of ${letter.consumer}`, act);
+  return letters;
 }
 
 function forget(database: Database, consumer: string, act: Act): ActOutcome {
-  if (run(database, "DELETE FROM mr_consumers WHERE consumer = ?", consumer) === 0)
+  if (first(database, "SELECT 1 FROM mr_consumers WHERE consumer = ?", consumer) === undefined)
     throw new Failure("NOT_FOUND", `no consumer ${consumer} is registered; see millrace consumers ls`);
-  let changed = 1;
+  let changed = 0;
   leaveJobs(database, "consumer = ?", [consumer], `${consumer} was forgotten by ${act.actor}`);
-  for (const table of ["mr_positions", "mr_lane_entries", "mr_amendments", "mr_pauses", "mr_mutes"])
-    changed += run(database, `DELETE FROM ${table} WHERE consumer = ?`, consumer);
+  changed += forgetConsumer(database, consumer);
   audit(database, "forget", `consumer ${consumer}`, act);
   return { changed, lanes: [] };
 }
@@ -175,7 +207,7 @@ function amend(database: Database, letter: LaneEntry, amending: Amending, act: A
   run(
     database,
     "INSERT OR REPLACE INTO mr_amendments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    letter.consumer,
+    amendedAs(letter.consumer),
     topic,
     partition,
     offset,

@@ -1,8 +1,8 @@
+import { isDone } from "../store/position.js";
 import type { EntryState, EventPlace, Reach } from "../store/unit.js";
 import { first } from "./query.js";
 import { decodePosition, decodeSubscriptions, type PositionRow } from "./rows.js";
 import type { Database } from "./sqlite.js";
-import { isDone } from "./standing.js";
 
 interface EntryAt {
   readonly entry: number;

@@ -1,4 +1,5 @@
 import { Failure } from "../failure/failure.js";
+import { amendedAs, type Build } from "../store/builds.js";
 import type { ChangesQuery, DocumentFilter, DocumentQuery } from "../store/document-query.js";
 import type { Registration, Store } from "../store/store.js";
 import type { Snapshot, StreamName, StreamPage, StreamQuery } from "../store/stream.js";
@@ -41,6 +42,7 @@ export type StoreReads = Pick<
   | "readDueTimers"
   | "nextTimer"
   | "readReach"
+  | "readBuilds"
   | "readOperation"
   | "query"
 >;
@@ -62,11 +64,13 @@ export class TableReads implements StoreReads {
   readonly #due: Statement;
   readonly #nextDue: Statement;
   readonly #queries: DocumentQueries;
+  readonly #builds: Statement;
   readonly #streams: StreamReader;
 
   constructor(parts: ReadsParts) {
     this.#parts = parts;
     this.#queries = new DocumentQueries(parts.database);
+    this.#builds = parts.database.prepare("SELECT * FROM mr_builds WHERE service = ? AND name = ?");
     this.#due = parts.database.prepare("SELECT * FROM mr_timers WHERE due <= ? ORDER BY due, timer LIMIT ?");
     this.#nextDue = prepareRows(parts.database, "SELECT min(due) FROM mr_timers");
     this.#streams = new StreamReader(parts.reader, (name) => parts.topics.byName.get(name)?.id);
@@ -141,7 +145,7 @@ export class TableReads implements StoreReads {
   readAmendments(consumer: string) {
     const rows = this.#parts.database
       .prepare("SELECT * FROM mr_amendments WHERE consumer = ?")
-      .all(consumer) as AmendmentRow[];
+      .all(amendedAs(consumer)) as AmendmentRow[];
     return rows.map(decodeAmendment);
   }
 
@@ -152,6 +156,10 @@ export class TableReads implements StoreReads {
   nextTimer(): number | undefined {
     const [due] = this.#nextDue.get() as [number | null];
     return due ?? undefined;
+  }
+
+  readBuilds(service: string, name: string): readonly Build[] {
+    return this.#builds.all(service, name) as unknown as Build[];
   }
 
   readReach(consumer: string, place: EventPlace): Reach {

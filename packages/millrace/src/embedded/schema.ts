@@ -49,6 +49,9 @@ CREATE INDEX mr_document_unique_id ON mr_document_unique(type, id);
 -- Which documents of a type a commit changed, as a JSON list; empty where older ones were dropped.
 CREATE TABLE mr_document_changes(
   type INTEGER NOT NULL, version INTEGER NOT NULL, ids TEXT NOT NULL, PRIMARY KEY (type, version)) WITHOUT ROWID;
+CREATE TABLE mr_builds(
+  service TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, build INTEGER NOT NULL, state TEXT NOT NULL,
+  created INTEGER NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (service, name, version, build)) WITHOUT ROWID;
 CREATE TABLE mr_consumers(
   consumer TEXT PRIMARY KEY, service TEXT NOT NULL, topics TEXT NOT NULL, registered INTEGER NOT NULL) WITHOUT ROWID;
 -- Consumers that an operator has paused.

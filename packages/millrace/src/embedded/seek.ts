@@ -1,5 +1,6 @@
 import { Failure } from "../failure/failure.js";
 import type { Act, ActOutcome } from "../store/operate.js";
+import { isDone } from "../store/position.js";
 import type { Seek, SeekStep } from "../store/seek.js";
 import type { Mute, Position, Range } from "../store/unit.js";
 import { audit, wasDone } from "./audit.js";
@@ -9,7 +10,7 @@ import { leaveJobs } from "./jobs.js";
 import { all, run } from "./query.js";
 import { encodeRanges } from "./rows.js";
 import type { Database } from "./sqlite.js";
-import { isDone, readPositions, readRegistrations } from "./standing.js";
+import { readPositions, readRegistrations } from "./standing.js";
 
 const charactersMax = 16 * 1024 * 1024;
 

@@ -1,6 +1,8 @@
 import type { LogRecord } from "../log/log.js";
+import { amendedAs } from "../store/builds.js";
 import type { ConsumerView, Delivery } from "../store/inspect.js";
-import type { EntryState, Pause, Position, Range } from "../store/unit.js";
+import { isDone } from "../store/position.js";
+import type { EntryState, Pause, Position } from "../store/unit.js";
 import { readBody, readTopics, recordsOf, type TopicHistory, walkBlocks } from "./history.js";
 import { readPauses } from "./pauses.js";
 import { all, first } from "./query.js";
@@ -65,7 +67,7 @@ export function readDeliveries(database: Database, record: LogRecord): Delivery[
       const skip = first(
         database,
         "SELECT 1 FROM mr_amendments WHERE consumer = ? AND topic = ? AND partition = ? AND offset = ? AND act = 'skip'",
-        consumer,
+        amendedAs(consumer),
         ...at,
       );
       if (skip !== undefined) return { consumer, state: "skipped" };
@@ -172,18 +174,4 @@ function oldestRunning(database: Database, consumer: string): number {
     consumer,
   );
   return row === undefined ? Number.POSITIVE_INFINITY : decodeRecord(row.record).appended;
-}
-
-/** Below the frontier, or in a finished range; ranges rise, so that bisection finds it. */
-export function isDone({ frontier, finished }: Position, offset: number): boolean {
-  if (offset < frontier) return true;
-  let low = 0;
-  let high = finished.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((finished[middle] as Range)[1] <= offset) low = middle + 1;
-    else high = middle;
-  }
-  const range = finished[low];
-  return range !== undefined && range[0] <= offset;
 }

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { Failure } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
+import type { Build } from "../store/builds.js";
 import { reservedName, sqlTokens } from "../store/sql.js";
 import type { DocumentTypeShape, Leased, Registration, ScheduleRow, Store } from "../store/store.js";
 import type { Outcome, Position, Progress, Unit } from "../store/unit.js";
+import { ensureBuild } from "./builds.js";
 import type { CommitListener, GroupCommit } from "./commit.js";
 import type { DocumentTables } from "./documents.js";
 import { storeFailure } from "./errors.js";
@@ -14,7 +16,15 @@ import type { Database } from "./sqlite.js";
 /** What only the file's owner does, for itself and for the others. */
 export type StoreWrites = Pick<
   Store,
-  "commit" | "ensureDocumentType" | "acquire" | "leases" | "release" | "recovered" | "ensureSchedule" | "migrate"
+  | "commit"
+  | "ensureDocumentType"
+  | "ensureBuild"
+  | "acquire"
+  | "leases"
+  | "release"
+  | "recovered"
+  | "ensureSchedule"
+  | "migrate"
 >;
 
 export interface WritesParts {
@@ -48,6 +58,11 @@ export class TableWrites implements StoreWrites {
     if (documents.isDeclared(type)) return;
     const declared = this.#transact(() => documents.ensure(type));
     declared();
+  }
+
+  ensureBuild(service: string, name: string, version: number): readonly Build[] {
+    const { database, clock } = this.#parts;
+    return this.#transact(() => ensureBuild(database, { service, name, version }, clock.now()));
   }
 
   acquire(registration: Registration): readonly Position[] {

@@ -32,6 +32,8 @@ export interface Change {
   readonly pauses?: boolean;
   /** An operator made or changed a job. */
   readonly jobs?: boolean;
+  /** Builds of views were made, swapped or dropped. */
+  readonly builds?: boolean;
   /** Timers were armed or cancelled. */
   readonly timers?: boolean;
   /** There may be leases to take, or to give up. */

@@ -1,6 +1,7 @@
 import { type BatchHandler, BatchRefused } from "../consumer/batch.js";
 import type { HandlerDocuments } from "../consumer/documents.js";
 import type { Context } from "../consumer/handler.js";
+import type { ViewRows } from "../consumer/view.js";
 import type { AnyEvent, Received } from "../contract/contract.js";
 import { type DocumentType, documentDeclaration } from "../contract/documents.js";
 import { keyText } from "../contract/key.js";
@@ -21,37 +22,38 @@ interface Entry {
   readonly stored: boolean;
 }
 
+/** How rows of a type are made; the type says what they must be like, whatever it is named. */
+export function viewRows(type: DocumentType<unknown>, folds: ReadonlyMap<string, Folding>): ViewRows {
+  const declaration = documentDeclaration(type);
+  return {
+    ids: (event) => rowIds(folds.get(event.type) as Folding, event),
+    next(row, event) {
+      const { fold } = folds.get(event.type) as Folding;
+      const next = fold(row as Row | undefined, event);
+      return next === undefined ? undefined : declaration.accept(next);
+    },
+  };
+}
+
 /**
  * Folds events into documents of a type. A row is read once and written once, however many of the events it is for.
  *
  * @throws {BatchRefused} with DOCUMENT_REJECTED, EVENT_REJECTED, or what the fold threw.
  */
-export function foldInto(type: DocumentType<unknown>, folds: ReadonlyMap<string, Folding>): BatchHandler {
-  const declaration = documentDeclaration(type);
+export function foldInto(type: DocumentType<unknown>, rows: ViewRows): BatchHandler {
   return async (events, ctx) => {
     const documents = rowsOf(ctx, type);
     const entries = new Map<string, Entry>();
     for (const [at, event] of events.entries()) {
-      const folding = folds.get(event.type) as Folding;
-      let ids: readonly string[];
-      try {
-        ids = rowIds(folding, event);
-      } catch (error) {
-        throw new BatchRefused(at, error);
-      }
-      for (const id of ids) {
+      for (const id of blamed(at, () => rows.ids(event))) {
         let entry = entries.get(id);
         if (entry === undefined) {
           const row = (await documents.get(id)) as Row | undefined;
           entry = { row, stored: row !== undefined };
           entries.set(id, entry);
         }
-        try {
-          const row = folding.fold(entry.row, event);
-          entry.row = row === undefined ? undefined : (declaration.accept(row) as Row);
-        } catch (error) {
-          throw new BatchRefused(at, error);
-        }
+        const { row } = entry;
+        entry.row = blamed(at, () => rows.next(row, event)) as Row | undefined;
       }
     }
     for (const [id, { row, stored }] of entries) {
@@ -59,6 +61,14 @@ export function foldInto(type: DocumentType<unknown>, folds: ReadonlyMap<string,
       else if (stored) documents.delete(id);
     }
   };
+}
+
+function blamed<T>(at: number, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new BatchRefused(at, error);
+  }
 }
 
 /** The context is always the runtime's own: rows have ids beside what they hold. */

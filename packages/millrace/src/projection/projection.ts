@@ -1,15 +1,15 @@
-import { type BatchHandler, BatchRefused } from "../consumer/batch.js";
+import { handlerOf } from "../consumer/batch.js";
 import type { Subscription } from "../consumer/declaration.js";
-import type { Handler } from "../consumer/handler.js";
 import { type Part, type PartDeclaration, part } from "../consumer/part.js";
-import { buildLabel, type View } from "../consumer/view.js";
+import type { View } from "../consumer/view.js";
 import { type AnyEvent, contractDeclaration, type ReceivedOf } from "../contract/contract.js";
 import { type RowSchema, rowSchema } from "../contract/documents.js";
 import { checkKebabName, checkVersion } from "../contract/names.js";
 import type { Out, StandardSchema } from "../contract/schema.js";
 import { Failure } from "../failure/failure.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
-import { type Folding, foldInto } from "./fold.js";
+import { buildLabel } from "../store/builds.js";
+import { type Folding, foldInto, viewRows } from "./fold.js";
 
 /** Makes a row of the row before, absent at first, and an event. Undefined deletes the row. Nothing else: it may run again. */
 export type Fold<Row, E extends AnyEvent> = (row: Row | undefined, event: ReceivedOf<E>) => Row | undefined;
@@ -135,14 +135,14 @@ class ProjectionBuilder {
     if (this.#folds.size === 0)
       throw invalid(`projection ${name}@${version} folds no events; give it some: .on(event, …)`);
     this.#checkTopics();
-    const view: View = {
-      name,
-      version,
-      tables: () => [],
-      fold: (build) => foldInto(this.#rows.rows(buildLabel(build)), this.#folds),
-    };
     const first = { name, version, build: 1 };
-    const handler = alone(view.fold(first));
+    const rows = viewRows(this.#rows.rows(buildLabel(first)), this.#folds);
+    const view: View = {
+      ...{ name, version, rows },
+      tables: () => [],
+      fold: (build) => foldInto(this.#rows.rows(buildLabel(build)), rows),
+    };
+    const handler = handlerOf(view.fold(first));
     const subscriptions = [...this.#folds.values()].map(
       ({ event }): Subscription => ({ contract: event, options: { from: "beginning" }, handler }),
     );
@@ -163,17 +163,6 @@ class ProjectionBuilder {
       `projection ${this.name}@${this.version} is fed by topics ${[...topics].join(" and ")}, between which there is no order; when the order in which their events come to a row does not matter, declare commutative: true, else fold one topic`,
     );
   }
-}
-
-/** The same for one event, as a handler. */
-function alone(batch: BatchHandler): Handler {
-  return async (event, ctx) => {
-    try {
-      await batch([event], ctx);
-    } catch (error) {
-      throw error instanceof BatchRefused ? error.cause : error;
-    }
-  };
 }
 
 function invalid(message: string): Failure {

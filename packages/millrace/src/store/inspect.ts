@@ -1,4 +1,5 @@
 import type { Awaitable, LogRecord, TopicShape } from "../log/log.js";
+import type { Build } from "./builds.js";
 import type { Job, JobExport, JobItem, JobItemQuery } from "./jobs.js";
 import type { Seek, SeekStep } from "./seek.js";
 import type { DueTimer, ScheduleRow, StoredDocument } from "./store.js";
@@ -138,6 +139,8 @@ export interface Inspect {
   /** What a job keeps, in order, behind the `after`th. */
   jobExports(job: number, page: { readonly after: number; readonly limit: number }): Awaitable<readonly JobExport[]>;
   operation(id: string): Awaitable<Operation | undefined>;
+  /** All builds of all views, dropped ones too. */
+  builds(): Awaitable<readonly Build[]>;
   schedules(): Awaitable<readonly ScheduleRow[]>;
   audit(limit: number): Awaitable<readonly AuditRow[]>;
   /** Sound or not, in sentences; `integrity` runs SQLite's own check. */

@@ -1,4 +1,5 @@
 import type { Awaitable } from "../log/log.js";
+import type { Build, BuildName, Swap } from "./builds.js";
 import type { JobChange, NewJob } from "./jobs.js";
 import type { Seek } from "./seek.js";
 
@@ -48,6 +49,27 @@ export interface Operate {
    * from there on wait in lanes: what they publish would never be.
    */
   seek(seek: Seek, act: Act): Awaitable<ActOutcome & { readonly job?: number }>;
+  /**
+   * Makes one more build of a view's version, to be folded beside the live one.
+   *
+   * @throws {Failure} NOT_FOUND when that version was never built; CONFLICT when one is being built.
+   */
+  rebuild(
+    view: Omit<BuildName, "build"> & { readonly service: string },
+    act: Act,
+  ): Awaitable<ActOutcome & { readonly build: number }>;
+  /**
+   * Has another build answer, in one commit that checks that it has handled in every partition what the live one has.
+   *
+   * @throws {Failure} NOT_FOUND when there is no such build; CONFLICT when it is behind, or events wait in its lanes.
+   */
+  swap(swap: Swap, act: Act): Awaitable<ActOutcome>;
+  /**
+   * Ends a build that does not answer: its consumer is forgotten, its rows are removed piece by piece.
+   *
+   * @throws {Failure} NOT_FOUND when there is no such build; CONFLICT when it is the live one.
+   */
+  drop(build: Pick<Build, "service" | "name" | "version" | "build">, act: Act): Awaitable<ActOutcome>;
   /** Stores a job; its items are taken as they are now. They start with the next `advanceJobs`. */
   createJob(job: NewJob, act: Act): Awaitable<ActOutcome & { readonly job: number }>;
   /**

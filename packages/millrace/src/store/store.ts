@@ -1,4 +1,5 @@
 import type { Awaitable } from "../log/log.js";
+import type { Build } from "./builds.js";
 import type { Changes, ChangesQuery, DocumentFilter, DocumentQuery } from "./document-query.js";
 import type { Snapshot, StreamName, StreamPage, StreamQuery } from "./stream.js";
 import type {
@@ -131,6 +132,10 @@ export interface Store {
   /** What a consumer has made of an event; `reached` also when it does not hear of such events. */
   readReach(consumer: string, place: EventPlace): Awaitable<Reach>;
   readOperation(id: string): Awaitable<Operation | undefined>;
+  /** The builds of a service's view, after making the first one of this version: live when none is. */
+  ensureBuild(service: string, name: string, version: number): Awaitable<readonly Build[]>;
+  /** The builds of a service's view, dropped ones too. */
+  readBuilds(service: string, name: string): Awaitable<readonly Build[]>;
   /** Runs each migration of a service that has not run yet, in order, each in a commit of its own. */
   migrate(service: string, migrations: readonly Migration[]): Awaitable<void>;
   /**
