@@ -57,14 +57,18 @@ export type {
   CommandRouteOptions,
   CommandRouteTable,
   HttpOptions,
+  ProjectionRoute,
   RequestFacts,
   RouteName,
+  RouteTable,
+  RowsRouteName,
 } from "./http/http.js";
 export {
   type MillraceApp,
   type MillraceOptions,
   millrace,
 } from "./main/millrace.js";
+export type { RowChange, SubscribeOptions } from "./projection/changes.js";
 export {
   type Fold,
   type FoldOptions,

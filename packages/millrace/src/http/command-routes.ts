@@ -13,6 +13,7 @@ import type { CommandRouteOptions } from "./http.js";
 import { openApiDocument } from "./openapi.js";
 import { standingOf } from "./operation.js";
 import { answerProblem } from "./problem.js";
+import { addRowsRoutes, readRowsRoutes } from "./projection-routes.js";
 import { commandData, type Route, readRoutes } from "./route.js";
 
 /** How an app lets the parts around it see what runs inside. */
@@ -57,7 +58,13 @@ export interface Routable extends App {
  * ```
  */
 export function commandRoutes(app: Routable, options: CommandRouteOptions): Hono {
+  return routesOf(app, options, () => false);
+}
+
+/** The same, for a server that says when it ends. */
+export function routesOf(app: Routable, options: CommandRouteOptions, stopping: () => boolean): Hono {
   checkOptions(options, optionNames, { where: "commandRoutes" });
+  const rows = readRowsRoutes(options.routes);
   const routes = readRoutes(options.routes);
   const wait = options.wait ?? "10s";
   durationMs(wait, "http.wait");
@@ -65,9 +72,10 @@ export function commandRoutes(app: Routable, options: CommandRouteOptions): Hono
   hono.onError((error, c) => answerProblem(c, error, app[running]?.logger ?? silentLogger));
   hono.use(guard({ hosts: options.allowedHosts, origins: options.allowedOrigins ?? [], plain: false }));
   for (const route of routes) hono.on(route.method, route.path, (c) => takeCommand(c, { app, route, wait }));
+  addRowsRoutes(hono, rows, { app, stopping });
   hono.get("/operations/:id", (c) => showOperation(c, live(app)));
   hono.get("/openapi.json", (c) =>
-    c.json(openApiDocument({ routes, title: options.title ?? "Millrace", base: basePath(c) })),
+    c.json(openApiDocument({ routes, rows, title: options.title ?? "Millrace", base: basePath(c) })),
   );
   return hono;
 }

@@ -4,12 +4,13 @@ import type { Extension, Running } from "../app/app.js";
 import { Failure } from "../failure/failure.js";
 import { durationMs } from "../runtime/duration.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
-import { commandRoutes, type Routable, running } from "./command-routes.js";
+import { type Routable, routesOf, running } from "./command-routes.js";
 import { guard, isLoopback, loopbackHosts } from "./guard.js";
 import { healthRoutes } from "./health.js";
 import type { HttpOptions } from "./http.js";
 import { answerNotFound } from "./not-found.js";
 import { answerProblem } from "./problem.js";
+import { readRowsRoutes } from "./projection-routes.js";
 import { readRoutes } from "./route.js";
 import { closing, type Listening, listen } from "./server.js";
 
@@ -78,7 +79,7 @@ function serverRoutes(app: Routable, options: HttpOptions, state: { live: Runnin
     "/",
     healthRoutes(() => app[running], { readyWithinMs: durationMs(readyWithin ?? "60s", "http.readyWithin") }),
   );
-  hono.route("/", commandRoutes(app, { ...commands, routes: commands.routes ?? {} }));
+  hono.route("/", routesOf(app, { ...commands, routes: commands.routes ?? {} }, state.stopping));
   mount?.(hono);
   return hono;
 }
@@ -114,11 +115,21 @@ function checkValues(options: HttpOptions): void {
   durationMs(options.readyWithin ?? "60s", "http.readyWithin");
   durationMs(options.wait ?? "10s", "http.wait");
   readRoutes(options.routes ?? {});
+  readRowsRoutes(options.routes ?? {});
 }
 
 /** A command that nobody handles would be accepted and never done. */
 function checkOwners(options: HttpOptions, live: Running): void {
   const handled = new Set(live.services.flatMap((service) => service.commands.map((command) => command.contract.type)));
+  const owned = live.services.flatMap(({ consumers }) =>
+    consumers.map(({ view }) => view && `${view.name}@${view.version}`),
+  );
+  for (const { name, facts } of readRowsRoutes(options.routes ?? {}))
+    if (!owned.includes(`${facts.name}@${facts.version}`))
+      throw invalid(
+        "http.routes",
+        `${JSON.stringify(name)} answers with projection ${facts.name}@${facts.version}, which no service owns; add service(…).owns(…)`,
+      );
   for (const route of readRoutes(options.routes ?? {})) {
     if (handled.has(route.declaration.type)) continue;
     throw invalid(

@@ -1,4 +1,5 @@
 import type { Hono } from "hono";
+import type { Part } from "../consumer/part.js";
 import type { AnyContract } from "../contract/contract.js";
 import type { Duration } from "../runtime/duration.js";
 
@@ -26,9 +27,18 @@ export type CommandRoute =
 /** Routes from requests to commands. */
 export type CommandRouteTable = Readonly<Record<RouteName, CommandRoute>>;
 
+/** Path of a route that answers with rows; a parameter in it is the row's key. */
+export type RowsRouteName = `GET /${string}`;
+
+/** What a route answers with: the rows of a projection. */
+export type ProjectionRoute = Part & { readonly name: string; readonly version: number };
+
+/** Routes from requests to commands, and to the rows of projections. */
+export type RouteTable = CommandRouteTable & Readonly<Record<RowsRouteName, ProjectionRoute>>;
+
 /** How commands are taken over HTTP. */
 export interface CommandRouteOptions {
-  readonly routes: CommandRouteTable;
+  readonly routes: RouteTable;
   /** How long an answer waits until the command is handled (default "10s"); then it says `accepted`. */
   readonly wait?: Duration;
   /**

@@ -1,15 +1,25 @@
 import { limits } from "../contract/limits.js";
+import type { RowsRoute } from "./projection-routes.js";
 import type { Route } from "./route.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** An OpenAPI 3.1 document of the routes, made from the contracts. */
-export function openApiDocument(what: { routes: readonly Route[]; title: string; base: string }): Json {
+export function openApiDocument(what: {
+  routes: readonly Route[];
+  rows?: readonly RowsRoute[];
+  title: string;
+  base: string;
+}): Json {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of what.routes) {
     const path = route.path.replace(/:(\w+)/g, "{$1}");
     paths[path] ??= {};
     paths[path][route.method.toLowerCase()] = operationOf(route);
+  }
+  for (const route of what.rows ?? []) {
+    const path = route.path.replace(/:(\w+)/g, "{$1}");
+    paths[path] = { ...paths[path], get: rowsOf(route) };
   }
   paths["/operations/{operation}"] = { get: showOperation };
   return {
@@ -48,6 +58,35 @@ function operationOf(route: Route): Json {
       415: refused("The body is not sent as JSON."),
       422: refused("The data does not fit the contract, or the idempotency key came back with another request."),
       503: refused("The server cannot store it now; try again."),
+    },
+  };
+}
+
+function rowsOf({ path, param, facts }: RowsRoute): Json {
+  const text = (name: string, description: string): Json => ({
+    name,
+    in: "query",
+    description,
+    schema: { type: "string" },
+  });
+  const found = { type: "object", properties: { rows: { type: "array", items: facts.schema }, next: {} } };
+  const key = { name: param, in: "path", required: true, schema: { type: "string" } };
+  const asked = ["order", "limit", "cursor", ...facts.indexes].map((name) =>
+    text(name, "See the docs of projections."),
+  );
+  return {
+    operationId: `get${path.replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+    summary: `Rows of the projection ${facts.name}; with Accept: text/event-stream, their changes.`,
+    parameters: [text("after", "A causality token."), ...(param === undefined ? asked : [key])],
+    responses: {
+      200: {
+        description: param === undefined ? "Rows, and where the next page begins." : "The row.",
+        content: { "application/json": { schema: param === undefined ? found : facts.schema } },
+      },
+      400: refused("The request is not written as it must be, or asks for a field without an index."),
+      ...(param === undefined ? {} : { 404: refused("There is no row of this key.") }),
+      409: refused("A dead letter keeps the projection from the events of the token."),
+      503: refused("The projection has not come to the events of the token yet; try again."),
     },
   };
 }

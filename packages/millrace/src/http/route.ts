@@ -24,7 +24,8 @@ export interface Route {
  */
 export function readRoutes(table: CommandRouteTable): readonly Route[] {
   const seen = new Set<string>();
-  return Object.entries(table).map(([name, target]) => {
+  const commands = Object.entries(table).filter(([name]) => !name.startsWith("GET "));
+  return commands.map(([name, target]) => {
     const route = readRoute(name, target);
     const shape = `${route.method} ${route.path.replace(/:\w+/g, ":")}`;
     if (seen.has(shape)) throw invalid(name, "matches the same requests as another route; remove one");

@@ -80,7 +80,10 @@ export function projection<S extends StandardSchema>(
   const { version, indexes = [], commutative = false } = options;
   checkVersion(version, where);
   const rows = rowSchema(options.row, { where: `${where}@${version}: row`, version, indexes });
-  return new ProjectionBuilder({ name, version, indexes, commutative }, rows) as unknown as Projection<Out<S>>;
+  return new ProjectionBuilder(
+    { name, version, indexes, commutative, schema: rows.jsonSchema },
+    rows,
+  ) as unknown as Projection<Out<S>>;
 }
 
 /** What is known of a projection, for those who read it. */
@@ -89,6 +92,8 @@ export interface ProjectionFacts {
   readonly version: number;
   readonly indexes: readonly string[];
   readonly commutative: boolean;
+  /** JSON Schema of a row. */
+  readonly schema: Readonly<Record<string, unknown>>;
 }
 
 const facts = Symbol("millrace projection");

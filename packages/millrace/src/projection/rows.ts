@@ -3,6 +3,7 @@ import type { Clock } from "../runtime/clock.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import { checkOptions } from "../runtime/options.js";
 import type { Store } from "../store/store.js";
+import { type RowChange, rowChanges, type SubscribeOptions } from "./changes.js";
 import type { ProjectionFacts } from "./projection.js";
 import { conditionsOf, type FindOptions, pageQuery, type RowPage, type Where } from "./query.js";
 import { reached } from "./reach.js";
@@ -27,6 +28,11 @@ export interface ProjectionRows<Row> {
    * @throws {Failure} PROJECTION_BEHIND when the time is up; LANE_HELD when a dead letter keeps the projection from them.
    */
   reached(token: string, options?: ReachedOptions): Promise<void>;
+  /**
+   * Changes of rows as they are committed, from now on or from after a cursor. When some were missed, or another build
+   * answers now, it says `gap` and goes on from there.
+   */
+  subscribe(options?: SubscribeOptions): AsyncIterable<RowChange<Row>>;
 }
 
 /** How long is waited for a causality token. */
@@ -62,6 +68,7 @@ export function projectionRows<Row>(facts: ProjectionFacts, host: RowsHost): Pro
     await reached(token, { store, clock, consumer: `${service}.${await type()}`, waitMs });
   };
   return {
+    subscribe: (options = {}) => rowChanges<Row>({ ...host, name: facts.name }, options),
     reached(token, options = {}) {
       checkOptions(options, { wait: true }, { where: `projection ${facts.name}: reached` });
       return caughtUp(token, options.wait);

@@ -1,0 +1,99 @@
+import type { Clock } from "../runtime/clock.js";
+import { checkOptions } from "../runtime/options.js";
+import type { Store } from "../store/store.js";
+
+/** What a subscriber to a projection is told. `cursor` is where to go on after it. */
+export type RowChange<Row> =
+  /** The subscription has begun: what is read from now on misses nothing that is told later. */
+  | { readonly type: "ready"; readonly cursor: string }
+  /** A row as it is now; undefined when it was deleted. */
+  | { readonly type: "row"; readonly id: string; readonly row: Row | undefined; readonly cursor: string }
+  /** Changes were missed, or other rows answer now: what is known of the rows is to be read anew. */
+  | { readonly type: "gap"; readonly cursor: string };
+
+/** What is subscribed to, and from where on. */
+export interface SubscribeOptions {
+  /** The row of this key alone. */
+  readonly id?: string;
+  /** The `cursor` of the last change that was seen; without it, changes from now on. */
+  readonly after?: string;
+  /** Ends the subscription. */
+  readonly signal?: AbortSignal;
+}
+
+/** Where changes are read. */
+export interface ChangesHost {
+  readonly name: string;
+  readonly store: Store;
+  readonly service: string;
+  readonly clock: Clock;
+  /** The type of the rows that answer, as of this moment. */
+  type(): Promise<string> | string;
+}
+
+/** How often is looked while nothing changes: by a number of rows of an index. */
+const lookMs = 50;
+const commitsAtOnce = 100;
+
+/** Tells changes of rows as they are committed, wherever they are made. A row that changes often may be told less often. */
+export async function* rowChanges<Row>(host: ChangesHost, options: SubscribeOptions): AsyncGenerator<RowChange<Row>> {
+  checkOptions(options, { id: true, after: true, signal: true }, { where: `projection ${host.name}: subscribe` });
+  const { store, service, clock } = host;
+  const { id: wanted, after, signal } = options;
+  let type = await host.type();
+  let at = (await store.readChanges({ service, type, after: 0, limit: 0 })).last;
+  const cursor = () => `${type}/${at}`;
+  const seen = after === undefined ? undefined : seenBy(after, type);
+  if (after === undefined) yield { type: "ready", cursor: cursor() };
+  else if (seen === undefined || seen > at) yield { type: "gap", cursor: cursor() };
+  else at = seen;
+  const ended = () => signal?.aborted === true;
+  while (!ended()) {
+    const now = await host.type();
+    const { commits, knownAfter, last } = await store.readChanges({
+      service,
+      type: now,
+      after: at,
+      limit: commitsAtOnce,
+    });
+    if (now !== type || knownAfter > at) {
+      type = now;
+      at = last;
+      yield { type: "gap", cursor: cursor() };
+      continue;
+    }
+    for (const { commit, ids } of commits) {
+      const of = wanted === undefined ? ids : ids.filter((id) => id === wanted);
+      for (const [index, id] of of.entries()) {
+        const stored = await store.readDocument(service, type, id);
+        // Only the last row of a commit passes it: whoever breaks off before hears all of it again.
+        if (index === of.length - 1) at = commit;
+        yield { type: "row", id, row: stored && (JSON.parse(stored.text) as Row), cursor: cursor() };
+        if (ended()) return;
+      }
+      at = commit;
+    }
+    if (commits.length > 0) continue;
+    at = Math.max(at, last);
+    await paused(clock, signal);
+  }
+}
+
+/** The commit of a cursor; undefined when it is of other rows, or none. */
+function seenBy(cursor: string, type: string): number | undefined {
+  const slash = cursor.lastIndexOf("/");
+  const commit = cursor.slice(slash + 1);
+  return cursor.slice(0, slash) === type && /^\d{1,15}$/.test(commit) ? Number(commit) : undefined;
+}
+
+function paused(clock: Clock, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      cancel();
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = clock.after(lookMs, end);
+    signal?.addEventListener("abort", end);
+  });
+}
