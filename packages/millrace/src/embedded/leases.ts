@@ -19,6 +19,7 @@ export class Leases {
   readonly #members = new Map<string, Member>();
   /** Members named in the file that have not been heard of yet: taken for alive until then. */
   readonly #unheardUntil: number;
+  /** Those that are known to be gone; of use only while members count as alive that have not been heard of. */
   readonly #ended = new Set<string>();
 
   constructor(clock: Clock) {
@@ -44,7 +45,8 @@ export class Leases {
   /** Its process is gone, or has stopped in order. */
   leave(member: string): void {
     this.#members.delete(member);
-    this.#ended.add(member);
+    if (this.#clock.monotonic() < this.#unheardUntil) this.#ended.add(member);
+    else this.#ended.clear();
   }
 
   /** Forgets the members that were silent for a lease. True when there was one. */

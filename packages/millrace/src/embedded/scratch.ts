@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NewRecord } from "../log/log.js";
@@ -34,8 +34,8 @@ export function idAt(timeMs: number, n: number): string {
 
 /** For the tests of this folder: an engine's file in a folder of its own, filled through the schema, without an engine. */
 export class Scratch {
-  readonly dir = mkdtempSync(join(tmpdir(), "millrace-embedded-"));
-  readonly file = join(this.dir, "millrace.db");
+  dir = mkdtempSync(join(tmpdir(), "millrace-embedded-"));
+  file = join(this.dir, "millrace.db");
   readonly database: Database = openDatabase(this.file);
   #made = 0;
 
@@ -50,11 +50,18 @@ export class Scratch {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** Leaves the file as a process does that ended in order. The package's `close` keeps it open until garbage is collected. */
+  /**
+   * Leaves the file as a process does that ended in order. The package's `close` keeps it open until garbage is collected,
+   * and then removes the write-ahead log of that name, which may be another process's by then: so the folder moves.
+   */
   end(): void {
     this.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     this.database.close();
     for (const suffix of ["-wal", "-shm"]) rmSync(`${this.file}${suffix}`, { force: true });
+    const ended = `${this.dir}-ended`;
+    renameSync(this.dir, ended);
+    this.dir = ended;
+    this.file = join(ended, "millrace.db");
   }
 
   transact = <T>(work: () => T): T => {
