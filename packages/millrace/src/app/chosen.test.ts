@@ -38,6 +38,17 @@ it("runs the handlers of the services that it is given; the others' messages can
   expect(handled).toEqual(["host 1", "till 1"]);
 });
 
+it("makes the tables of the services that it is given, and of no other", async () => {
+  const table = (name: string) => ({ [`001-${name}`]: `CREATE TABLE ${name}(n INTEGER)` });
+  const both = () => [service("one").migrations(table("ones")), service("two").migrations(table("twos"))];
+  const t = new Trial(both(), { dir: tempFolder() });
+  await t.app.start({ services: ["one"] });
+  expect(await t.app.query`SELECT * FROM ones`).toEqual([]);
+  await expect(t.app.query`SELECT * FROM twos`).rejects.toMatchObject({ code: "STATEMENT_FAILED" });
+  const all = await t.again(both());
+  expect(await all.app.query`SELECT * FROM twos`).toEqual([]);
+});
+
 it("refuses names that the app does not have, and says which it has", async () => {
   const start = (names: readonly string[]) => new Trial(services()).app.start({ services: names });
   await expect(start(["till", "tlil"])).rejects.toMatchObject({

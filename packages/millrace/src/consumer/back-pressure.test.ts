@@ -130,6 +130,34 @@ describe("the bytes of fetched events", () => {
   });
 });
 
+it("events read from the store count, too: a redrive of large ones reads no more than there is room for", async () => {
+  let broken = true;
+  let running = 0;
+  let most = 0;
+  const closed = gate();
+  const s = service("s").on(scans.made, { timeout: "1h" }, async () => {
+    if (broken) throw new Failure("EVENT_REJECTED", "broken");
+    running += 1;
+    most = Math.max(most, running);
+    await closed.opened;
+    running -= 1;
+  });
+  const t = await trial([s], { memory: { eventsBytesMax: 4 * mebibyte } });
+  for (let n = 0; n < 30; n += 1) await t.app.publish(scan(n));
+  await t.rest();
+  const dead = (await t.entries()).map(({ entry }) => entry);
+  expect(dead).toHaveLength(30);
+  broken = false;
+  const { lanes } = await t.running.engine.operate.redrive(dead, { actor: "ann", reason: "mended", at: 1 });
+  await t.running.lanesChanged(lanes);
+  await quiet(t);
+  // Four fit; the fifth may begin while there is any room.
+  expect([running, t.status("s").eventsBytes > 3.5 * mebibyte]).toEqual([5, true]);
+  closed.open();
+  await t.rest();
+  expect([most, t.status("s").eventsBytes, await t.entries()]).toEqual([5, 0, []]);
+});
+
 it.each([0, -1, 1.5, "64MiB", Number.NaN])("memory.eventsBytesMax of %j is refused", async (eventsBytesMax) => {
   await expect(trial([], { memory: { eventsBytesMax: eventsBytesMax as number } })).rejects.toMatchObject({
     code: "OPTION_INVALID",

@@ -42,6 +42,8 @@ export class Load {
   occupy(run: Run): void {
     run.lane.running = run;
     this.inFlight += 1;
+    // What was fetched counts since then.
+    if (run.parked) this.memory.take(run.bytes);
     this.#circuit.started(run);
   }
 
@@ -50,6 +52,7 @@ export class Load {
     if (run.lane.running !== run) return;
     run.lane.running = undefined;
     this.inFlight -= 1;
+    if (run.parked) this.forget(run);
     this.#circuit.ended(run);
     if (this.inFlight === 0) this.#emptied();
   }

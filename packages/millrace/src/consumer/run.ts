@@ -82,6 +82,7 @@ export class Run implements Pending {
     const run = new Run(owner, lane, subscription, record, since, claim, attempt + 1, redrives);
     // A redrive begins at attempt 0: failures before it do not count.
     run.failures = Math.min(attempt, failure?.failures ?? attempt);
+    run.bytes = entry.size;
     run.died = attempt === 0 ? 0 : (failure?.crashes ?? 0);
     return run;
   }

@@ -68,6 +68,12 @@ export class Runner {
     return load.inFlight < places && load.watch.size < plan.concurrency && circuit.permits;
   }
 
+  /** Nothing more is to be read from the store until something ends. */
+  get #crowded(): boolean {
+    const { inFlight, memory } = this.#host.load;
+    return inFlight > 0 && memory.room() === 0;
+  }
+
   #startRound(): void {
     const { lanes, alone, leaving } = this.#host;
     // Those that get their turn meanwhile are the next round's.
@@ -79,7 +85,8 @@ export class Runner {
       }
       if (lane.running !== undefined || lane.timer !== undefined) continue;
       if (lane.first?.partition?.left === true) leaving.drop(lane);
-      if (lane.head !== undefined) this.#startEntry(lane, lane.head);
+      if (lane.head !== undefined && this.#crowded) lanes.enqueue(lane);
+      else if (lane.head !== undefined) this.#startEntry(lane, lane.head);
       else if (lane.joining === 0 && lane.first !== undefined) this.#start(lane, lane.first);
     }
   }

@@ -181,6 +181,7 @@ export function decodeEntry(row: EntryRow): LaneEntry {
     since: row.since,
     failure: row.failure === null ? undefined : parse<EntryFailure>(row.failure, "mr_lane_entries.failure"),
     record: decodeRecord(row.record),
+    size: row.record.length,
   };
 }
 

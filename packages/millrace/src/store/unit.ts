@@ -137,8 +137,10 @@ export interface LaneEntry {
   readonly since: number;
   readonly failure: EntryFailure | undefined;
   readonly record: LogRecord;
+  /** How long the record's text is in the store. */
+  readonly size: number;
 }
-export type NewEntry = Omit<LaneEntry, "entry">;
+export type NewEntry = Omit<LaneEntry, "entry" | "size">;
 
 /** What becomes of the lane entry that a unit claims. Without one, the entry is deleted: it succeeded. */
 export interface EntryChange {
