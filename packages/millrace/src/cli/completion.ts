@@ -32,8 +32,13 @@ function placesOf(command: Command, path: string): readonly Place[] {
 
 const inner = (places: readonly Place[]): readonly string[] => places.map(({ path }) => path).filter((path) => path);
 
-function cases(places: readonly Place[], line: (words: string) => string): string {
-  return places.map(({ path, words }) => `    "${path}") ${line(words.join(" "))} ;;`).join("\n");
+/** Where a command is due, files are not. */
+const awaitsCommand = ({ words }: Place): boolean => words.some((word) => !word.startsWith("-"));
+
+function cases(places: readonly Place[], line: (words: string, awaitsCommand: boolean) => string): string {
+  return places
+    .map((place) => `    "${place.path}") ${line(place.words.join(" "), awaitsCommand(place))} ;;`)
+    .join("\n");
 }
 
 function bashScript(places: readonly Place[]): string {
@@ -64,7 +69,7 @@ _millrace() {
     esac
   done
   case "$at" in
-${cases(places, (words) => `compadd -- ${words}`)}
+${cases(places, (words, commands) => `compadd -- ${words}${commands ? "; return" : ""}`)}
   esac
   _files
 }
@@ -72,9 +77,10 @@ compdef _millrace millrace`;
 }
 
 function fishScript(places: readonly Place[]): string {
-  const offers = places.map(
-    ({ path, words }) => `complete -c millrace -n '__millrace_at "${path}"' -a '${words.join(" ")}'`,
-  );
+  const offers = places.map((place) => {
+    const files = awaitsCommand(place) ? " -f" : "";
+    return `complete -c millrace -n '__millrace_at "${place.path}"'${files} -a '${place.words.join(" ")}'`;
+  });
   return `# millrace completion fish | source
 function __millrace_at
   set -l at ""
