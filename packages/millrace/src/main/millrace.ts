@@ -3,6 +3,7 @@ import { readStandings } from "../admin/reads.js";
 import type { ConsumerStanding } from "../admin/standing.js";
 import { type App, type AppOptions, declarations, type Extension, type Running } from "../app/app.js";
 import { createApp } from "../app/create.js";
+import { warmUp } from "../app/warm-up.js";
 import { embedded } from "../embedded/embedded.js";
 import { Failure } from "../failure/failure.js";
 import { type Routable, running } from "../http/command-routes.js";
@@ -80,7 +81,7 @@ export function millrace(options: MillraceOptions): MillraceApp {
   const engine = options.engine ?? embedded();
   const watched = new WatchedRunning();
   const door = new HttpDoor(durationMs(options.drain ?? "10s", "drain"));
-  const extensions: Extension[] = [watched, door];
+  const extensions: Extension[] = [watched, door, warmUp()];
   if (engine.dir !== undefined && admin !== false) extensions.push(adminExtension(engine.dir));
   if (engine.dir === undefined && admin === true) {
     throw new Failure(
