@@ -40,6 +40,7 @@ export function plotOf(samples: readonly Sample[], pause: Pause): string {
   );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} 490" font-family="sans-serif" font-size="12">`,
+    "<title>Memory of a process and events waiting in it, over the minutes of a run</title>",
     `<rect width="${width}" height="490" fill="#ffffff"/>`,
     ...shade,
     ...panels.flatMap((panel) => drawPanel(panel, samples, x)),
