@@ -94,6 +94,7 @@ export class Consumer {
       ...parts,
       partitions: () => this.#fetcher.partitions,
       homeAmong: (positions, home) => this.#fetcher.homeAmong(positions, home),
+      lookAgain: () => void this.#runs.open().then(wake, stop),
     });
     this.#leasing = new Leasing({
       consumer: plan.name,

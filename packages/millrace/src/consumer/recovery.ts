@@ -26,6 +26,8 @@ export interface RecoveryHost {
   homeAmong(positions: readonly Position[], home: number): Position | undefined;
   /** Events run one at a time from now on, or side by side again. */
   turned(): void;
+  /** Nothing has moved for long: what waits in lanes is looked at anew. */
+  lookAgain(): void;
   stop(error: unknown): void;
 }
 
@@ -125,20 +127,28 @@ export class Recovery {
   }
 
   #goAlone(): void {
-    const { alone, clock } = this.#host;
+    const { alone } = this.#host;
     alone.announced = 0;
     if (alone.active) return;
     alone.active = true;
-    // Handlers that are at work, here or in other consumers, end first. One that takes for ever must not stop all.
-    this.#giveUp = clock.after(aloneMs, () => {
-      if (alone.announced === 0) this.#excuse();
-    });
+    this.#watch();
     this.#host.turned();
+  }
+
+  /** Handlers that are at work, here or in other consumers, end first. One that takes for ever must not stop all. */
+  #watch(): void {
+    const { alone, clock } = this.#host;
+    const { announced } = alone;
+    this.#giveUp = clock.after(aloneMs, () => {
+      if (alone.announced !== announced) this.#watch();
+      else this.#excuse();
+    });
   }
 
   #excuse(): void {
     this.#excused = true;
     this.calm();
+    this.#host.lookAgain();
   }
 
   /** Looks whether the suspects are done. */
