@@ -188,7 +188,7 @@ export class GroupCommit {
     const { effects, claim, stream } = unit;
     const { appender, documents, lanes, claims, streams } = this.#parts;
     claims.take(claim, this.#now);
-    if (effects.records !== undefined) for (const record of effects.records) appender.add(record, this.#now, stream);
+    if (effects.records !== undefined) for (const record of effects.records) appender.add(record, stream);
     if (stream !== undefined && effects.records !== undefined) streams.append(stream, effects.records);
     if (effects.snapshot !== undefined) streams.replaceSnapshot(effects.snapshot);
     if (effects.documents !== undefined) documents.write(effects.documents, this.#commits + 1);

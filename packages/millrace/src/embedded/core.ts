@@ -140,7 +140,7 @@ export class Core {
     try {
       const result = this.#commit.transact(() => {
         const now = this.#commit.moment();
-        const done = work((record) => appender.add(record, now));
+        const done = work((record) => appender.add(record));
         appender.write(now);
         return done;
       });

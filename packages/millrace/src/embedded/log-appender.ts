@@ -5,7 +5,7 @@ import { isUuid } from "../runtime/ids.js";
 import type { StreamName } from "../store/stream.js";
 import { decodeBlock, encodeBlock, encodeLine, sumOf } from "./block.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
-import type { Topic, Topics } from "./topics.js";
+import type { Block, Topic, Topics } from "./topics.js";
 import { traceBucket } from "./trace.js";
 
 /** What the group under way appends to one topic. */
@@ -13,9 +13,12 @@ interface Growing {
   readonly topic: Topic;
   readonly lines: string[];
   readonly buckets: Set<number>;
-  body: string;
-  appended: number;
+  /** Made of the lines when the group is written. */
+  blocks: readonly Block[];
 }
+
+/** Of a topic of streams, single events are read, each with its block: its blocks are small. */
+const streamLinesMax = 32;
 
 /** Collects a group's records by topic and writes one block for each. Offsets are handed out here, inside the transaction. */
 export class LogAppender {
@@ -48,8 +51,8 @@ export class LogAppender {
    * @throws {Failure} EVENT_ID_REUSED when its identity is stored with other content; TOPIC_OWNER when its topic holds
    *   streams, and it is not of the one that its unit appends to.
    */
-  add(record: NewRecord, now: number, stream?: StreamName): void {
-    const growing = this.#topic(record.topic, now);
+  add(record: NewRecord, stream?: StreamName): void {
+    const growing = this.#topic(record.topic);
     if (growing.topic.shape.streams === true && (stream?.topic !== record.topic || stream.key !== record.key))
       throw notItsStream(record);
     if (record.named && this.#repeated(record, growing)) return;
@@ -87,20 +90,19 @@ export class LogAppender {
 
   write(now: number): void {
     for (const growing of this.#growing.values()) {
-      const { topic, lines, buckets } = growing;
-      if (lines.length === 0) continue;
-      growing.body = encodeBlock(lines);
-      growing.appended = now;
-      const block = { count: lines.length, appended: now, body: growing.body };
-      this.#block.run(topic.base + topic.end, block.count, now, block.body, sumOf(block));
-      for (const bucket of buckets) this.#trace.run(bucket, topic.base + topic.end);
+      growing.blocks = blocksOf(growing, now);
+      for (const { first, count, body } of growing.blocks) {
+        const pos = growing.topic.base + first;
+        this.#block.run(pos, count, now, body, sumOf({ count, appended: now, body }));
+        for (const bucket of growing.buckets) this.#trace.run(bucket, pos);
+      }
     }
   }
 
   /** Characters of the blocks that the group under way has written. */
   get bytes(): number {
     let bytes = 0;
-    for (const { body } of this.#growing.values()) bytes += body.length;
+    for (const { blocks } of this.#growing.values()) for (const { body } of blocks) bytes += body.length;
     return bytes;
   }
 
@@ -108,9 +110,9 @@ export class LogAppender {
   keep(): string[] {
     if (this.#growing.size === 0) return [];
     const grown: string[] = [];
-    for (const [name, { topic, lines, body, appended }] of this.#growing) {
-      if (lines.length === 0) continue;
-      topic.grew({ first: topic.end, count: lines.length, appended, body });
+    for (const [name, { topic, blocks }] of this.#growing) {
+      if (blocks.length === 0) continue;
+      for (const block of blocks) topic.grew(block);
       grown.push(name);
     }
     this.#growing = new Map();
@@ -121,10 +123,10 @@ export class LogAppender {
     this.#growing = new Map();
   }
 
-  #topic(name: string, now: number): Growing {
+  #topic(name: string): Growing {
     let growing = this.#growing.get(name);
     if (growing === undefined) {
-      growing = { topic: this.#topics.get(name), lines: [], buckets: new Set(), body: "", appended: now };
+      growing = { topic: this.#topics.get(name), lines: [], buckets: new Set(), blocks: [] };
       this.#growing.set(name, growing);
     }
     return growing;
@@ -161,6 +163,17 @@ function notItsStream({ type, topic, key }: NewRecord): Failure {
     "TOPIC_OWNER",
     `${type} of ${key} cannot be published: topic ${topic} is written by its aggregate alone; send it a command`,
   );
+}
+
+/** One block; several where single events are read. */
+function blocksOf({ topic, lines }: Growing, appended: number): readonly Block[] {
+  const most = topic.shape.streams === true ? streamLinesMax : lines.length;
+  const blocks: Block[] = [];
+  for (let at = 0; at < lines.length; at += most) {
+    const part = at === 0 && most >= lines.length ? lines : lines.slice(at, at + most);
+    blocks.push({ first: topic.end + at, count: part.length, appended, body: encodeBlock(part) });
+  }
+  return blocks;
 }
 
 function reused(record: NewRecord): Failure {
