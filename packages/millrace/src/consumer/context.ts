@@ -158,6 +158,7 @@ export class HandlerContext implements PatternContext {
 
   /** Adds events to the stream that was decided on, numbered on from its version. */
   append(stream: StreamRead, events: readonly Message<string, unknown>[]): readonly NewRecord[] {
+    this.#open("append");
     const records = events.map((event, index) =>
       this.#outgoing(event, undefined, { sequence: stream.version + index + 1 }),
     );
