@@ -78,6 +78,13 @@ export {
 } from "./projection/projection.js";
 export type { FindOptions, Range, RowPage, Where } from "./projection/query.js";
 export type { GetOptions, ProjectionRows, ReachedOptions } from "./projection/rows.js";
+export {
+  type ProjectionTable,
+  type SqlFold,
+  type SqlProjection,
+  type SqlProjectionOptions,
+  sqlProjection,
+} from "./projection/sql.js";
 export type { Clock } from "./runtime/clock.js";
 export type { Duration } from "./runtime/duration.js";
 export { type Logger, pinoLogger, silentLogger } from "./runtime/logger.js";

@@ -60,11 +60,7 @@ export function projectionActsOf(live: Live): ProjectionActs {
     async verifyProjection({ projection }) {
       const build = buildMeant(await builds(), projection, ["live"]);
       const { rows } = viewOf(live.running.services, build);
-      if (rows === undefined)
-        throw new Failure(
-          "CONFLICT",
-          `${buildConsumer(build)} keeps its rows in tables of its own; compare two builds`,
-        );
+      if (rows === undefined) throw inTables(build);
       const { engine, contracts, clock } = live.running;
       const found = await verifyBuild({ engine, contracts, build, rows, now: clock.now() });
       return { consumer: buildConsumer(build), ...found };
@@ -73,11 +69,25 @@ export function projectionActsOf(live: Live): ProjectionActs {
       const known = await builds();
       const one = buildMeant(known, projection, ["live"]);
       const against = buildMeant(known, other ?? projection, ["building", "retired"]);
+      for (const build of [one, against]) if (declaresTables(live, build)) throw inTables(build);
       const { engine, clock } = live.running;
       const compared = await compareBuilds({ store: engine.store, clock, one, other: against });
       return { one: buildConsumer(one), other: buildConsumer(against), ...compared };
     },
   };
+}
+
+function inTables(build: Build): Failure {
+  return new Failure(
+    "CONFLICT",
+    `${buildConsumer(build)} keeps its rows in tables of its own, which are not compared; build it once more, and look with app.query`,
+  );
+}
+
+function declaresTables(live: Live, { name, version }: Build): boolean {
+  return live.running.services.some(({ consumers }) =>
+    consumers.some(({ view }) => view?.name === name && view.version === version && view.rows === undefined),
+  );
 }
 
 /** Tries again while the only reason against it is that the new build is behind. */

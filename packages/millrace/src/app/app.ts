@@ -6,6 +6,7 @@ import type { DocumentType } from "../contract/documents.js";
 import type { Change, Engine, OpenEngine } from "../engine/engine.js";
 import type { Projection } from "../projection/projection.js";
 import type { ProjectionRows } from "../projection/rows.js";
+import type { ProjectionTable, SqlProjection } from "../projection/sql.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Duration } from "../runtime/duration.js";
 import type { Logger } from "../runtime/logger.js";
@@ -191,6 +192,8 @@ export interface App {
   documents<Doc>(type: DocumentType<Doc>, options?: { readonly service?: string }): ReadDocuments<Doc>;
   /** The rows of a projection that a service of this app owns. */
   projection<Row>(projection: Projection<Row>): ProjectionRows<Row>;
+  /** Of one in SQL: waits until its tables hold what a causality token names. Its tables are read with `query`. */
+  projection(projection: SqlProjection<string>): Pick<ProjectionRows<never>, "reached">;
   /**
    * Instances of a saga that a service of this app owns.
    *
@@ -208,7 +211,10 @@ export interface App {
    *
    * @throws {Failure} OPTION_INVALID when the statement would write; STATEMENT_FAILED when it cannot be compiled.
    */
-  query(strings: TemplateStringsArray, ...values: readonly SqlInput[]): Promise<readonly Record<string, unknown>[]>;
+  query(
+    strings: TemplateStringsArray,
+    ...values: readonly (SqlInput | ProjectionTable)[]
+  ): Promise<readonly Record<string, unknown>[]>;
   /**
    * Resolves when every consumer has handled everything, no retry is waiting, and no timer is due. Dead letters, and what
    * waits behind them, are left to the operator.

@@ -79,7 +79,10 @@ export class Builds {
       const name = buildConsumer(build);
       const consumer = this.#running.get(name);
       if (build.state === "dropped" && consumer !== undefined) await this.#end(name, consumer);
-      else if (build.state !== "dropped" && consumer === undefined) await this.#begin(name, planOf(plan, build));
+      else if (build.state !== "dropped" && consumer === undefined) {
+        await this.#parts.host.engine.store.migrate(plan.service, plan.view.tables(build));
+        await this.#begin(name, planOf(plan, build));
+      }
     }
   }
 

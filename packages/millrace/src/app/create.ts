@@ -9,7 +9,6 @@ import type { DocumentType } from "../contract/documents.js";
 import { embedded } from "../embedded/embedded.js";
 import type { OpenEngine } from "../engine/engine.js";
 import { Failure, isFailure } from "../failure/failure.js";
-import type { Projection } from "../projection/projection.js";
 import type { ProjectionRows } from "../projection/rows.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import { durationMs } from "../runtime/duration.js";
@@ -44,7 +43,7 @@ import { type AppPlan, isPlain, planApp } from "./plan.js";
 import { isList, Publisher } from "./publisher.js";
 import { type ReadAggregate, readAggregate } from "./read-aggregate.js";
 import { readDocuments } from "./read-documents.js";
-import { readProjection } from "./read-projection.js";
+import { type ReadHost, readProjection, tablesAnswering } from "./read-projection.js";
 import { type ReadSaga, readSaga } from "./read-sagas.js";
 import { Rest } from "./rest.js";
 import { runningOf, toldOf } from "./running.js";
@@ -157,9 +156,12 @@ class RunningApp implements App {
     return readDocuments(this.#live().engine.store, this.#services, type, options.service);
   }
 
-  projection<Row>(projection: Projection<Row>): ProjectionRows<Row> {
-    const { store } = this.#live().engine;
-    return readProjection(projection, { services: this.#services, store, clock: this.#clock });
+  projection<Row>(projection: Parameters<typeof readProjection<Row>>[0]): ProjectionRows<Row> {
+    return readProjection(projection, this.#reading());
+  }
+
+  #reading(): ReadHost {
+    return { services: this.#services, store: this.#live().engine.store, clock: this.#clock };
   }
 
   aggregate<State>(type: Aggregate<State, string>): ReadAggregate<State> {
@@ -171,7 +173,7 @@ class RunningApp implements App {
   }
 
   async query(...[strings, ...values]: Parameters<App["query"]>): ReturnType<App["query"]> {
-    const { text, params } = sqlQuery(strings, values);
+    const { text, params } = sqlQuery(...(await tablesAnswering(this.#reading(), strings, values)));
     return await this.#live().engine.store.query(text, params);
   }
 

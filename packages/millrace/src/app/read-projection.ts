@@ -1,12 +1,15 @@
+import type { SqlInput } from "../consumer/handler.js";
 import { Failure } from "../failure/failure.js";
-import { type Projection, type ProjectionFacts, projectionFacts } from "../projection/projection.js";
+import { type Projection, projectionFacts } from "../projection/projection.js";
 import { type ProjectionRows, projectionRows } from "../projection/rows.js";
+import { isSqlProjection, isTable, type ProjectionTable, type SqlProjection, withTables } from "../projection/sql.js";
 import type { Clock } from "../runtime/clock.js";
 import type { ServiceDeclaration } from "../service/service.js";
-import { buildLabel } from "../store/builds.js";
+import { type BuildName, buildLabel } from "../store/builds.js";
 import type { Store } from "../store/store.js";
 
-interface ReadHost {
+/** What projections are read with. */
+export interface ReadHost {
   readonly services: readonly ServiceDeclaration[];
   readonly store: Store;
   readonly clock: Clock;
@@ -14,16 +17,36 @@ interface ReadHost {
 
 /** A projection's rows seen from outside. */
 export function readProjection<Row>(
-  projection: Projection<Row>,
+  projection: Projection<Row> | SqlProjection<string>,
   { services, store, clock }: ReadHost,
 ): ProjectionRows<Row> {
-  const facts = projectionFacts(projection);
+  const facts = isSqlProjection(projection) ? { ...projection, ...unindexed } : projectionFacts(projection);
   const service = ownerOf(services, facts);
-  const type = async () => {
-    const builds = await store.readBuilds(service, facts.name);
-    return buildLabel(builds.find(({ state }) => state === "live") ?? { ...facts, build: 1 });
-  };
+  const type = async () => buildLabel(await answering(store, service, facts));
   return projectionRows<Row>(facts, { store, service, clock, type });
+}
+
+const unindexed = { indexes: [], commutative: false, schema: {} } as const;
+
+/** The build that answers, as of this moment. */
+async function answering(store: Store, service: string, view: Omit<BuildName, "build">): Promise<BuildName> {
+  const builds = await store.readBuilds(service, view.name);
+  return builds.find(({ state }) => state === "live") ?? { ...view, build: 1 };
+}
+
+/** A query whose tables of projections are those of the builds that answer. */
+export async function tablesAnswering(
+  { services, store }: ReadHost,
+  strings: TemplateStringsArray,
+  values: readonly (SqlInput | ProjectionTable)[],
+): Promise<readonly [TemplateStringsArray, readonly SqlInput[]]> {
+  const builds = new Map<string, BuildName>();
+  for (const table of values.filter(isTable)) {
+    const { projection: name, version } = table;
+    if (builds.has(name)) continue;
+    builds.set(name, await answering(store, ownerOf(services, { name, version }), { name, version }));
+  }
+  return withTables(strings, values, ({ projection }) => builds.get(projection) as BuildName);
 }
 
 /**
@@ -31,7 +54,7 @@ export function readProjection<Row>(
  *
  * @throws {Failure} OPTION_INVALID when none of the app does.
  */
-function ownerOf(services: readonly ServiceDeclaration[], { name, version }: ProjectionFacts): string {
+function ownerOf(services: readonly ServiceDeclaration[], { name, version }: Omit<BuildName, "build">): string {
   const owner = services.find(({ consumers }) =>
     consumers.some(({ view }) => view?.name === name && view.version === version),
   );

@@ -1,5 +1,13 @@
 import { Failure } from "../failure/failure.js";
-import { amendedAs, type Build, type BuildName, buildConsumer, buildLabel, type Swap } from "../store/builds.js";
+import {
+  amendedAs,
+  type Build,
+  type BuildName,
+  buildConsumer,
+  buildLabel,
+  type Swap,
+  tablePrefix,
+} from "../store/builds.js";
 import type { Act, ActOutcome } from "../store/operate.js";
 import { isDone } from "../store/position.js";
 import type { Position } from "../store/unit.js";
@@ -102,6 +110,7 @@ const piece = 2_000;
 /** Runs inside a transaction: removes some of the rows of dropped builds. False when there is nothing left. */
 export function sweepDropped(database: Database): boolean {
   for (const build of all<Build>(database, "SELECT * FROM mr_builds WHERE state = 'dropped'")) {
+    if (dropTables(database, build)) return true;
     const sql = "SELECT type FROM mr_document_types WHERE service = ? AND name = ?";
     const type = first<{ type: number }>(database, sql, build.service, buildLabel(build))?.type;
     if (type === undefined) continue;
@@ -116,6 +125,16 @@ export function sweepDropped(database: Database): boolean {
     return true;
   }
   return false;
+}
+
+/** Tables of its own; they are dropped one at a time. */
+function dropTables(database: Database, build: Build): boolean {
+  const prefix = tablePrefix(build);
+  const sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, ?) = ? LIMIT 1";
+  const table = first<{ name: string }>(database, sql, prefix.length, prefix)?.name;
+  if (table === undefined) return false;
+  database.exec(`DROP TABLE "${table.replaceAll('"', '""')}"`);
+  return true;
 }
 
 function refuseBehind(database: Database, live: Build, next: Build, force: boolean): void {

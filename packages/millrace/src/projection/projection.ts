@@ -2,7 +2,7 @@ import { handlerOf } from "../consumer/batch.js";
 import type { Subscription } from "../consumer/declaration.js";
 import { type Part, type PartDeclaration, part } from "../consumer/part.js";
 import type { View } from "../consumer/view.js";
-import { type AnyEvent, contractDeclaration, type ReceivedOf } from "../contract/contract.js";
+import type { AnyEvent, ReceivedOf } from "../contract/contract.js";
 import { type RowSchema, rowSchema } from "../contract/documents.js";
 import { checkKebabName, checkVersion } from "../contract/names.js";
 import type { Out, StandardSchema } from "../contract/schema.js";
@@ -10,6 +10,7 @@ import { Failure } from "../failure/failure.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
 import { buildLabel } from "../store/builds.js";
 import { type Folding, foldInto, viewRows } from "./fold.js";
+import { checkTopics } from "./topics.js";
 
 /** Makes a row of the row before, absent at first, and an event. Undefined deletes the row. Nothing else: it may run again. */
 export type Fold<Row, E extends AnyEvent> = (row: Row | undefined, event: ReceivedOf<E>) => Row | undefined;
@@ -160,13 +161,7 @@ class ProjectionBuilder {
   }
 
   #checkTopics(): void {
-    const { commutative } = this[facts];
-    const topics = new Set([...this.#folds.values()].map(({ event }) => contractDeclaration(event).topic?.name));
-    topics.delete(undefined);
-    if (commutative || topics.size < 2) return;
-    throw invalid(
-      `projection ${this.name}@${this.version} is fed by topics ${[...topics].join(" and ")}, between which there is no order; when the order in which their events come to a row does not matter, declare commutative: true, else fold one topic`,
-    );
+    checkTopics(this, this.#folds.values(), this[facts].commutative);
   }
 }
 

@@ -29,6 +29,11 @@ export function buildLabel({ name, version, build }: BuildName): string {
   return build === 1 ? `${name}@${version}` : `${name}@${version}.${build}`;
 }
 
+/** What the names of a build's own tables begin with. */
+export function tablePrefix({ name, version, build }: BuildName): string {
+  return `${name.replaceAll("-", "_")}_v${version}_${build}__`;
+}
+
 /** The consumer of a build. */
 export function buildConsumer(build: BuildName & { readonly service: string }): string {
   return `${build.service}.${buildLabel(build)}`;
