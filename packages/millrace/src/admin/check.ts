@@ -1,3 +1,4 @@
+import type { SagaSummary } from "./saga-reads.js";
 import type { ConsumerStanding } from "./standing.js";
 
 /** What is still fine. */
@@ -9,7 +10,7 @@ export interface Thresholds {
 /** Something that is not as it should be. */
 export interface Problem {
   readonly consumer: string;
-  readonly type: "blocked" | "paused" | "stopped" | "stalled" | "lag";
+  readonly type: "blocked" | "paused" | "stopped" | "stalled" | "lag" | "stuck";
   /** One sentence for people. */
   readonly sentence: string;
   /** False when it is within the thresholds, and only worth knowing. */
@@ -23,6 +24,19 @@ export function problemsOf(standings: readonly ConsumerStanding[], thresholds: T
   return standings
     .flatMap((standing) => problemOf(standing, thresholds) ?? [])
     .sort((a, b) => Number(b.exceeded) - Number(a.exceeded) || order.indexOf(a.type) - order.indexOf(b.type));
+}
+
+/** Instances of sagas that wait for an operator, a sentence for each saga. */
+export function stuckSagas(stuck: readonly SagaSummary[]): readonly Problem[] {
+  const sagas = new Map<string, SagaSummary[]>();
+  for (const one of stuck)
+    sagas.set(`${one.service}.${one.saga}`, [...(sagas.get(`${one.service}.${one.saga}`) ?? []), one]);
+  return [...sagas].map(([consumer, [first, ...others]]) => {
+    const { saga, key, current } = first as SagaSummary;
+    const more = others.length === 0 ? "" : `, and ${others.length} more`;
+    const sentence = `saga ${saga} is stuck at ${key} (${current.join(", ")})${more}: see millrace sagas ls ${saga} --status stuck`;
+    return { consumer, type: "stuck", sentence, exceeded: true };
+  });
 }
 
 function problemOf(standing: ConsumerStanding, { lagMs, deadLetters }: Thresholds): Problem | undefined {

@@ -21,6 +21,8 @@ export interface EventView {
   readonly actor?: string;
   readonly traceparent?: string;
   readonly sequence?: number;
+  /** Of a command: who is told what becomes of it. Of an event: to which command it replies. */
+  readonly replyTo?: string;
   readonly data?: unknown;
   readonly bytes?: string;
 }
@@ -124,6 +126,7 @@ export function eventView(record: LogRecord): EventView {
     ...(headers?.actor === undefined ? {} : { actor: headers.actor }),
     ...(headers?.traceparent === undefined ? {} : { traceparent: headers.traceparent }),
     ...(headers?.sequence === undefined ? {} : { sequence: headers.sequence }),
+    ...(headers?.replyto === undefined ? {} : { replyTo: headers.replyto }),
     ...(record.bytes === undefined ? { data: record.data } : { bytes: Buffer.from(record.bytes).toString("base64") }),
   };
 }

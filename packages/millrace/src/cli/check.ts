@@ -1,4 +1,4 @@
-import { problemsOf } from "../admin/check.js";
+import { problemsOf, stuckSagas } from "../admin/check.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import { acting } from "./connect.js";
 import { type ExitCode, exitCodes } from "./exit.js";
@@ -6,6 +6,9 @@ import type { CommonOptions } from "./options.js";
 import { openOutput, printOne, readFormat } from "./output.js";
 import { plural, safe } from "./text.js";
 import { wholeNumber } from "./whole-number.js";
+
+/** More of them are no more news. */
+const stuckMax = 1_000;
 
 interface CheckOptions extends CommonOptions {
   readonly lag: string;
@@ -20,7 +23,8 @@ export async function check(options: CheckOptions): Promise<ExitCode> {
     deadLetters: wholeNumber(options.deadLetters, "--dead-letters", 0),
   };
   const { asOf, consumers } = await acting(options, (admin) => admin.consumers());
-  const problems = problemsOf(consumers, thresholds);
+  const { sagas } = await acting(options, (admin) => admin.sagas({ status: "stuck", limit: stuckMax }));
+  const problems = [...problemsOf(consumers, thresholds), ...stuckSagas(sagas)];
   const ok = problems.every(({ exceeded }) => !exceeded);
   printOne(output, { asOf, ok, thresholds, consumers: consumers.length, problems }, () => [
     ...(ok ? [`fine: ${plural(consumers.length, "consumer")} within the thresholds`] : []),

@@ -59,6 +59,11 @@ it("lists, shows and retries", async () => {
     /status +stuck\n[\s\S]*step +reserve stuck, command 1: EVENT_REJECTED: never\n[\s\S]* started [\s\S]* stuck reserve/,
   );
   printed = [];
+  expect(await run(["check", "--dead-letters", "9", "--lag", "1h", "--dir", dir], "0.0.0")).toBe(10);
+  expect(printed.join("")).toContain(
+    "saga fulfilment is stuck at o-1 (reserve): see millrace sagas ls fulfilment --status stuck",
+  );
+  printed = [];
   dying = 0;
   expect(await millraced("retry", "fulfilment", "o-1", "--reason", "mended")).toBe(0);
   expect(printed.join("")).toBe("fulfilment o-1: redriven reserve\n");

@@ -28,6 +28,8 @@ export class HandlerDocuments {
   readonly #host: DocumentHost;
   readonly #declaration: DocumentDeclaration;
   readonly #type: DocumentType<unknown>;
+  /** Index values of the documents that were read. */
+  readonly #indexed = new Map<string, readonly IndexEntry[]>();
 
   constructor(context: Collecting, host: DocumentHost, declaration: DocumentDeclaration, type: DocumentType<unknown>) {
     this.#context = context;
@@ -58,7 +60,12 @@ export class HandlerDocuments {
       id,
       version: stored?.version ?? 0,
     });
-    return stored === undefined ? undefined : parseStored(this.#declaration, stored);
+    if (stored === undefined) return undefined;
+    const document = parseStored(this.#declaration, stored) as Doc;
+    const { indexes, unique } = this.#declaration;
+    // Taken now: a handler may change what it was given.
+    if (indexes.length + unique.length > 0) this.#indexed.set(id, indexEntries(this.#declaration, document));
+    return document;
   }
 
   put(document: Doc): void {
@@ -72,13 +79,17 @@ export class HandlerDocuments {
   store(id: string, accepted: Doc): void {
     const declaration = this.#declaration;
     const text = declaration.textOf(accepted);
+    const indexed = indexEntries(declaration, accepted);
+    const before = this.#indexed.get(id);
+    const alike = before?.every(({ value }, at) => value === indexed[at]?.value) === true;
     this.#write({
       service: this.#host.service,
       type: declaration.name,
       id,
       schema: declaration.version,
       text,
-      indexed: indexEntries(declaration, accepted),
+      indexed,
+      ...(alike ? { indexedAlike: true } : {}),
     });
   }
 

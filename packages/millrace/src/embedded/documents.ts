@@ -112,7 +112,7 @@ export class DocumentTables {
     for (const write of writes) {
       const type = this.#type(write);
       // What is known to be new has no entries yet.
-      if (!type.indexed || (this.#cached && type.cache.get(write.id) === undefined)) continue;
+      if (!type.indexed || write.indexedAlike || (this.#cached && type.cache.get(write.id) === undefined)) continue;
       this.#unindex.run(type.id, write.id);
       if (type.unique.size > 0) this.#ununique.run(type.id, write.id);
     }
@@ -120,7 +120,8 @@ export class DocumentTables {
       const type = this.#type(write);
       if (write.text === undefined) this.#delete.run(type.id, write.id);
       else this.#upsert.run(type.id, write.id, commit, write.schema, write.text);
-      if (type.indexed && write.text !== undefined) this.#insertIndexes(type.id, write.id, write.indexed);
+      if (type.indexed && write.text !== undefined && !write.indexedAlike)
+        this.#insertIndexes(type.id, write.id, write.indexed);
       type.staged.add(write.id);
       if (type.changes) this.#changes.add(type.id, write.id);
       this.#staged.push({ type, write, version: commit });

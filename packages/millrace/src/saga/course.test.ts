@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { command, event } from "../contract/event.js";
+import { topic } from "../contract/topic.js";
 import { service } from "../service/declare.js";
 import { endTrials, type Trial, trial } from "../testing/trial.js";
 import {
@@ -318,6 +320,42 @@ describe("a reply", () => {
     expect(await history()).toEqual(before);
   });
 
+  it("is what the command's own handler publishes, and nothing that follows from it", async () => {
+    const made = ending(begin().step("pay", paid).step("ship", shipped));
+    const notes = topic("notes", {
+      key: "orderId",
+      events: { made: event("note.made", z.object({ orderId: z.string() })) },
+    });
+    const noting = service("noting").on(payments.taken, { emits: [notes.made, reserve] }, ({ data }, ctx) => {
+      ctx.publish(notes.made({ orderId: data.orderId }));
+      ctx.send(reserve(data));
+    });
+    const t = await trial([...shop({ saga: made }), noting]);
+    await placed(t);
+    const replyTo = async (type: string) =>
+      (await t.running.engine.inspect.events({ type, limit: 10 })).events.map(({ headers }) => headers?.replyto);
+    expect(await replyTo("payment.taken")).toEqual(["saga-fulfilment/pay/do/1/o-1"]);
+    expect(await replyTo("note.made")).toEqual([undefined]);
+    expect(await replyTo("reserve")).toEqual([undefined]);
+    expect(await replyTo("stock.reserved")).toEqual([undefined]);
+  });
+
+  it("to an earlier try does not count for the present one", async () => {
+    const made = ending(begin().step("pay", { ...paid, retry: { attemptsMax: 2, backoffFirst: "1s" } }));
+    const { t, status, runs } = await play({
+      saga: made,
+      fates: (type, _, run) => (type !== "pay" ? "done" : run === 1 ? "failed" : run < 5 ? "throws" : "done"),
+    });
+    await placed(t);
+    await t.until(() => runs().filter((run) => run === "pay").length === 2);
+    const [reply] = (await t.running.engine.inspect.events({ type: "payment.declined", limit: 1 })).events;
+    if (reply === undefined) throw new Error("there is no reply");
+    const copy = { ...reply, id: `${reply.id}-again`, data: JSON.stringify(reply.data), named: true, offset: -1 };
+    await t.running.engine.log.append([copy]);
+    await t.rest();
+    expect(await status()).toBe("completed");
+  });
+
   it("may come later than its command: what the handler sets a timer for replies, too", async () => {
     const made = ending(begin().step("pay", paid));
     const later = service("later").handle(pay, { emits: [payments.taken] }, ({ data }, ctx) =>
@@ -335,10 +373,10 @@ describe("a reply", () => {
 
 it("starts a saga of its own with a command of another one, whose end is the reply", async () => {
   const Batch = z.object({ orderId: z.string(), pence: z.int() });
-  const place = (await import("../contract/event.js")).command("place", Batch, { key: "orderId" });
-  const batches = (await import("../contract/topic.js")).topic("batches", {
+  const place = command("place", Batch, { key: "orderId" });
+  const batches = topic("batches", {
     key: "orderId",
-    events: { begun: (await import("../contract/event.js")).event("batch.begun", Batch) },
+    events: { begun: event("batch.begun", Batch) },
   });
   const outer = saga("outer", { startsOn: batches.begun, key: "orderId", state: ({ data }) => data }).step("place", {
     send: (s) => place(s),
@@ -353,6 +391,32 @@ it("starts a saga of its own with a command of another one, whose end is the rep
   await t.rest();
   expect((await t.app.saga(inner).get("o-1"))?.status).toBe("completed");
   expect((await t.app.saga(outer).get("o-1"))?.status).toBe("completed");
+});
+
+it("keeps its timers when its consumer is moved back: what it has heard it does not hear again", async () => {
+  const { t, status, runs } = await play({ fates: on("reserve", "silent") });
+  await placed(t);
+  const act = { actor: "ada", reason: "a test", at: t.clock.now() };
+  const seek = { consumer: "orders.fulfilment", to: { type: "beginning" }, mute: false } as const;
+  const { lanes } = await t.running.engine.operate.seek(seek, act);
+  await t.running.changed({ lanes, amended: true, leases: true });
+  await t.rest();
+  expect([await status(), runs()]).toEqual(["running", ["pay", "reserve"]]);
+  await t.clock.advance(600_000);
+  await t.rest();
+  expect([await status(), runs()]).toEqual(["aborted", ["pay", "reserve", "refund"]]);
+});
+
+it("lets nobody outside say to whom an event replies", async () => {
+  const { t, history } = await play({ fates: on("reserve", "silent") });
+  await placed(t);
+  const options = { headers: { replyto: "saga-fulfilment/reserve/do/1/o-1" } };
+  await expect(t.app.publish(stock.reserved(order), options as never)).rejects.toMatchObject({
+    code: "OPTION_INVALID",
+  });
+  await t.app.publish(stock.reserved(order), { actor: "saga-fulfilment/reserve/do/1/o-1" });
+  await t.rest();
+  expect(await history()).not.toContain("done reserve");
 });
 
 it("is removed a while after its end", async () => {

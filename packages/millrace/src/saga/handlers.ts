@@ -5,7 +5,7 @@ import { decide, type Input } from "./decide.js";
 import type { SagaDeclaration } from "./declare.js";
 import { instanceKey } from "./instance-key.js";
 import type { Answered, Due, Steer } from "./own-contracts.js";
-import { perform } from "./perform.js";
+import { perform, setTimer } from "./perform.js";
 import { type SagaPlan, stepOf } from "./plan.js";
 
 type Heard = Received<string, unknown>;
@@ -45,7 +45,12 @@ async function take(saga: SagaDeclaration, ctx: PatternContext, event: Heard, { 
   const instances = ctx.documents(saga.documents);
   const before = await instances.get(key);
   const turn = decide(saga.plan, before, input, { at: ctx.now().getTime(), event: event.id });
-  if (turn === undefined || turn.refused !== undefined) return turn?.refused;
+  if (turn === undefined) {
+    // It was heard before, and a seek back that has it heard again has taken the timer that it set.
+    if (before?.timer !== undefined) setTimer(before, undefined, ctx, saga.own);
+    return undefined;
+  }
+  if (turn.refused !== undefined) return turn.refused;
   if (turn.removed) instances.delete(key);
   else instances.put(perform(turn, before?.timer, ctx, saga.own));
   return undefined;

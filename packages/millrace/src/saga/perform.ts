@@ -41,8 +41,9 @@ function publish(ctx: PatternContext, message: Message<string, unknown>, { reply
   ctx.publish(message as Message<EventName, unknown>, { replyTo });
 }
 
-function setTimer(
-  { key, timer, changed }: Instance,
+/** Sets the one timer of an instance, where it is another than the one that is armed. */
+export function setTimer(
+  { key, timer }: Instance,
   armed: number | undefined,
   ctx: PatternContext,
   own: OwnContracts,
@@ -50,5 +51,8 @@ function setTimer(
   if (timer === armed) return;
   const name = timerName(own, key, "");
   if (timer === undefined) ctx.cancel(name);
-  else ctx.after(`${Math.max(0, timer - changed)}ms`, own.topic.due({ instance: key, step: "", due: timer }), { name });
+  else
+    ctx.after(`${Math.max(0, timer - ctx.now().getTime())}ms`, own.topic.due({ instance: key, step: "", due: timer }), {
+      name,
+    });
 }

@@ -75,6 +75,8 @@ export interface DocumentWrite {
   readonly schema: number;
   readonly text: string | undefined;
   readonly indexed: readonly IndexEntry[];
+  /** The unit has read the document, and its index fields had the same values: what the store has of them may stay. */
+  readonly indexedAlike?: true;
 }
 export interface IndexEntry {
   readonly field: string;
