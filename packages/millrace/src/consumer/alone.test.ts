@@ -5,6 +5,7 @@ import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import type { LogRecord } from "../log/log.js";
 import { silentLogger } from "../runtime/logger.js";
+import { saga } from "../saga/saga.js";
 import { service } from "../service/declare.js";
 import type { Store } from "../store/store.js";
 import type { NewEntry, Outcome, Position } from "../store/unit.js";
@@ -20,6 +21,7 @@ afterEach(endTrials);
 
 const Step = z.object({ key: z.string(), n: z.int() });
 const steps = topic("steps", { key: "key", partitions: 2, events: { taken: event("step.taken", Step) } });
+const echoes = topic("echoes", { key: "key", partitions: 2, events: { heard: event("echo.heard", Step) } });
 const poke = command("poke", Step, { key: "key" });
 const seen = documents("seen", z.object({ key: z.string(), by: z.array(z.int()) }), { id: "key" });
 const never = new Promise<void>(() => {});
@@ -217,6 +219,31 @@ describe("after the second crash", () => {
       t = await trial([hanging()], { dir, clock: t.clock });
     }
     expect(await t.running.engine.inspect.operation(id)).toMatchObject({ state: "failed", detail: "PROCESS_DIED" });
+  });
+
+  it("a command that kills tells the saga that sent it", async () => {
+    const dir = tempFolder();
+    const asking = () =>
+      saga("asking", { startsOn: steps.taken, key: "key", state: ({ data }) => data, from: "beginning" }).step("poke", {
+        send: (s) => poke(s),
+        done: echoes.heard,
+      });
+    let made = asking();
+    const hanging = () => [
+      service("asked").owns(steps, made),
+      service("poked").handle(poke, { timeout: "10m", emits: [echoes.heard] }, () => never),
+    ];
+    let t = await trial(hanging(), { dir });
+    await t.app.publish(steps.taken({ key: "a", n: 1 }));
+    for (let died = 0; died < 5; died += 1) {
+      await t.clock.advance(1_000);
+      await die(t, dir);
+      made = asking();
+      t = await trial(hanging(), { dir, clock: t.clock });
+    }
+    await t.until(async () => (await t.app.saga(made).get("a"))?.status === "stuck");
+    const instance = await t.app.saga(made).get("a");
+    expect(instance?.steps[0]).toMatchObject({ status: "stuck", why: expect.stringContaining("PROCESS_DIED") });
   });
 });
 
