@@ -51,6 +51,9 @@ async function take(saga: SagaDeclaration, ctx: PatternContext, event: Heard, { 
     return undefined;
   }
   if (turn.refused !== undefined) return turn.refused;
+  for (const { type, step, why } of turn.facts)
+    if (type === "stuck")
+      ctx.log.error({ saga: saga.plan.name, key, step }, `saga ${saga.plan.name} ${key} is stuck at ${step}: ${why}`);
   if (turn.removed) instances.delete(key);
   else instances.put(perform(turn, before?.timer, ctx, saga.own));
   return undefined;

@@ -54,6 +54,9 @@ describe("a command that dies", () => {
   it("tells its saga in the same commit, and the saga goes on when the dead letter is redriven", async () => {
     const { t, admin, status, runs } = await stuck(faring("reserve", "dies", 1));
     const { instance } = await admin.saga(one);
+    expect(t.lines.filter(({ level }) => level === "error").map(({ message }) => message)).toContainEqual(
+      "saga fulfilment o-1 is stuck at reserve: EVENT_REJECTED: never",
+    );
     expect(instance).toMatchObject({ status: "stuck", current: ["reserve"] });
     const [letter] = (await admin.deadLetters({ limit: 10 })).entries;
     expect(instance.steps.find(({ name }) => name === "reserve")?.dead).toBe(letter?.event.id);
