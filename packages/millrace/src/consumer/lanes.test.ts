@@ -166,3 +166,33 @@ describe("a consumer stops, and nothing else, when", () => {
     expect([commits, (await standing(t)).behind]).toEqual([1, 1]);
   });
 });
+
+it("an entry that came while a run of its lane was under way runs, when that run is given up because its lease is gone", async () => {
+  const go = gate();
+  const ran: number[] = [];
+  const hearing = service("hearing").on(steps.taken, { onPoison: "skip", timeout: "1h" }, async ({ data }) => {
+    ran.push(data.n);
+    if (data.n === 0 && ran.length === 1) throw new Failure("EVENT_REJECTED", "not now");
+    if (data.n === 1) await go.opened;
+  });
+  let lost = false;
+  const engine = meddled(embedded(":memory:"), (store) => ({
+    commit: async (units, progress) => {
+      if (!lost || units.length === 0) return await store.commit(units, progress);
+      lost = false;
+      return units.map((): Outcome => ({ type: "fenced" }));
+    },
+  }));
+  const t = await trial([hearing], { engine });
+  await t.app.publish(take("a", 0));
+  await t.until(async () => (await t.entries()).some(({ state }) => state === "dead"));
+  await t.app.publish(take("a", 1));
+  await t.until(() => ran.length === 2);
+  const [letter] = await t.entries();
+  const act = { actor: "a test", reason: "now", at: t.clock.now() };
+  await t.running.lanesChanged((await t.running.engine.operate.redrive([letter?.entry as number], act)).lanes);
+  lost = true;
+  go.open();
+  await t.until(() => ran.length === 3);
+  expect(ran).toEqual([0, 1, 0]);
+});

@@ -63,6 +63,11 @@ export class Lanes {
   /** Decides what a lane does next: wait, join its entries, run, or be forgotten. */
   advance(lane: Lane): void {
     const { running, head } = lane;
+    // The run that was under way when its entries changed is over: it was given up, and nobody has looked since.
+    if (lane.stale && running === undefined) {
+      void this.refresh(lane);
+      return;
+    }
     // While its head waits, or a slow handler has it, what arrives joins it at once: the frontier goes on.
     if (running === undefined ? head !== undefined || lane.joining > 0 : head?.state === "running") this.join(lane);
     else if (running !== undefined || lane.timer !== undefined) return;
