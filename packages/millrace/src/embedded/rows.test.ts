@@ -159,7 +159,13 @@ describe("other rows", () => {
       failure: JSON.stringify(failure),
       record: encodeRecord(record),
     };
-    expect(decodeEntry(row)).toStrictEqual({ ...row, holds: false, failure, record });
+    expect(decodeEntry(row)).toStrictEqual({
+      ...row,
+      holds: false,
+      failure,
+      record,
+      size: row.record.length,
+    });
     expect(decodeEntry({ ...row, holds: 1, failure: null })).toMatchObject({ holds: true, failure: undefined });
   });
 

@@ -49,11 +49,13 @@ export const laneChecks: Readonly<Record<string, Check<StoreUnderTest>>> = {
     await adapter.reopen();
     const stored = await adapter.store.readEntry(id);
     deepEqual([...(stored?.record.bytes ?? [])], [0, 255, 10]);
+    ok((stored?.size ?? 0) > 0, "its size says what it takes in memory");
     deepEqual(
-      { ...stored, record: { ...stored?.record, bytes: undefined } },
+      { ...stored, size: 0, record: { ...stored?.record, bytes: undefined } },
       {
         ...entry,
         entry: id,
+        size: 0,
         record: { ...record, bytes: undefined },
       },
     );
