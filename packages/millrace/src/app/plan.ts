@@ -196,6 +196,7 @@ class Planner {
           partitions: topic.partitions,
           source: this.#owners.get(topic.name) ?? outside,
           ...(writer === undefined ? {} : { writer }),
+          ...(topic.internal ? { internal: true } : {}),
         });
       else if (owner !== undefined)
         routes.set(type, { topic: commandTopic(owner), partitions: commandPartitions, source: outside });

@@ -246,7 +246,7 @@ export class HandlerContext implements PatternContext {
       correlationId: record.correlationId,
       causationId: record.id,
       hops: record.hops + 1,
-      headers: headersOf(type, record, replyTo),
+      headers: headersOf(record, this.#host.routes, { type, replyTo }),
       named: false,
     };
   }

@@ -11,6 +11,8 @@ export interface Route {
   readonly source: string;
   /** The pattern that alone writes there: `aggregate orders`. */
   readonly writer?: string;
+  /** The topic is a service's own: nobody else reads it. */
+  readonly internal?: true;
 }
 
 /** Where each declared message goes, by type. */
@@ -80,14 +82,23 @@ function notItsWriter({ type }: ContractDeclaration, { topic, writer }: Route): 
   );
 }
 
+/** A message on its way out, and to whom it was said to reply. */
+interface Replied {
+  readonly type: string;
+  readonly replyTo: string | undefined;
+}
+
 /**
  * What a record inherits of its cause's headers: on whose behalf, which trace; not the cause's place in its own stream.
- * What a command's handler publishes replies to whoever sent the command, unless `replyTo` says another.
+ * What a command's handler publishes replies to whoever sent the command, unless `replyTo` says another; so does what is
+ * published further down, as long as the service passes the work on in its internal topics.
  */
-export function headersOf(type: string, cause: LogRecord, replyTo: string | undefined): Headers | undefined {
+export function headersOf(cause: LogRecord, routes: Routes, message: Replied): Headers | undefined {
+  const { type, replyTo } = message;
   if (cause.headers === undefined && replyTo === undefined) return undefined;
   const { sequence: _, replyto: sender, ...rest } = cause.headers ?? {};
-  const replies = !cause.type.includes(".") && type.includes(".");
+  const answers = !cause.type.includes(".") || routes.get(cause.type)?.internal === true;
+  const replies = answers && type.includes(".");
   const replyto = replyTo ?? (replies ? sender : undefined);
   if (replyto !== undefined) return { ...rest, replyto };
   return Object.keys(rest).length === 0 ? undefined : rest;

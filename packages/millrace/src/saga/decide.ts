@@ -105,8 +105,10 @@ function reply(turn: Turn, { to, event }: Extract<Input, { type: "reply" }>): vo
   const { status, undo } = turn.step(step.name);
   const open = status === "sent" || (status === "stuck" && undo === undefined);
   if (step.done.type !== event.type) {
-    if (open) failed(turn, step, `${event.type} was heard`);
-    else if (status === "late") turn.note({ type: "failed", step: step.name, why: `${event.type} was heard, late` });
+    if (open) {
+      turn.learn(step.onFailed, event);
+      failed(turn, step, `${event.type} was heard`);
+    } else if (status === "late") turn.note({ type: "failed", step: step.name, why: `${event.type} was heard, late` });
     return;
   }
   if (!open && status !== "late" && !(status === "skipped" && turn.instance.end === undefined)) return;

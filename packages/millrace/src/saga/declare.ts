@@ -23,7 +23,7 @@ import { probe } from "./probe.js";
 import type { SagaOptions, SagaRetry, StepOptions } from "./saga.js";
 
 type AnySagaOptions = SagaOptions<AnyEvent, unknown, string>;
-type AnyStepOptions = Omit<StepOptions<unknown, string, never>, "done" | "failed"> & {
+type AnyStepOptions = Omit<StepOptions<unknown, string, never, never>, "done" | "failed"> & {
   readonly done: AnyEvent;
   readonly failed?: AnyEvent | readonly AnyEvent[];
 };
@@ -37,6 +37,7 @@ const stepOptions: OptionNames<AnyStepOptions> = {
   done: true,
   onDone: true,
   failed: true,
+  onFailed: true,
   timeout: true,
   retry: true,
 };
@@ -78,7 +79,7 @@ class StageBuilder {
     checkOptions(options, stepOptions, { where });
     if (this.taken.has(name)) throw new Failure("OPTION_INVALID", `${where} is there twice; give each its own name`);
     this.taken.add(name);
-    const { send, undo, done, failed = [], kind, when, onDone, timeout } = options;
+    const { send, undo, done, failed = [], kind, when, onDone, onFailed, timeout } = options;
     if (typeof send !== "function")
       throw new Failure("OPTION_INVALID", `${where}: send is a function of the state that makes a command`);
     checkCommands(where, send, undo);
@@ -92,6 +93,7 @@ class StageBuilder {
       done,
       failed: isEvents(failed) ? failed : [failed],
       onDone: onDone as StepPlan["onDone"],
+      onFailed: onFailed as StepPlan["onFailed"],
       timeoutMs: timeout === undefined ? undefined : durationMs(timeout, `${where}: timeout`),
       retry: retryOf(options, where),
     });

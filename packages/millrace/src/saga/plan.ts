@@ -21,6 +21,7 @@ export interface StepPlan {
   readonly done: AnyEvent;
   readonly failed: readonly AnyEvent[];
   readonly onDone: ((state: never, event: never) => unknown) | undefined;
+  readonly onFailed: ((state: never, event: never) => unknown) | undefined;
   readonly timeoutMs: number | undefined;
   readonly retry: StepRetry;
 }

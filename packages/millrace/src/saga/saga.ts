@@ -20,7 +20,7 @@ export interface SagaRetry {
 }
 
 /** What one step of a saga does. Its functions are pure: they are also called to see which messages they make. */
-export interface StepOptions<State, Key extends string, Done extends Keyed<Key>> {
+export interface StepOptions<State, Key extends string, Done extends Keyed<Key>, Failed extends Keyed<Key>> {
   /**
    * compensatable (default with `undo`): taken back when the saga aborts. pivot (default for a last step without `undo`): once it
    * has succeeded there is no way back. retriable: comes after the pivot, and is tried until it succeeds.
@@ -35,7 +35,9 @@ export interface StepOptions<State, Key extends string, Done extends Keyed<Key>>
   readonly done: Done;
   readonly onDone?: (state: State, event: ReceivedOf<Done>) => State;
   /** What it publishes instead when it cannot be done. A handler may also refuse, as `{ refused: "WHY" }`. */
-  readonly failed?: Keyed<Key> | readonly Keyed<Key>[];
+  readonly failed?: Failed | readonly Failed[];
+  /** Keeps what a failed reply said, for what comes after: another try, the undoing, `aborted`. Not called for a refusal. */
+  readonly onFailed?: (state: State, event: ReceivedOf<Failed>) => State;
   /** How long its answer is waited for (default: for ever). Then the saga aborts; nothing is sent again. */
   readonly timeout?: Duration;
   /** Default: a retriable step is tried 8 times, any other once. */
@@ -44,7 +46,10 @@ export interface StepOptions<State, Key extends string, Done extends Keyed<Key>>
 
 /** Where steps can be added. */
 export interface Steps<State, Key extends string> {
-  step<Done extends Keyed<Key>>(name: string, step: StepOptions<State, Key, Done>): this;
+  step<Done extends Keyed<Key>, Failed extends Keyed<Key> = never>(
+    name: string,
+    step: StepOptions<State, Key, Done, Failed>,
+  ): this;
 }
 
 /**

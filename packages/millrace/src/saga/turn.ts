@@ -45,6 +45,12 @@ export class Turn {
     };
   }
 
+  /** What the state is after an event, before what it leads to is decided. */
+  learn(keep: StepPlan["onFailed"], event: unknown): void {
+    if (keep === undefined) return;
+    this.instance = { ...this.instance, state: keep(this.instance.state as never, event as never) };
+  }
+
   step(name: string): StepState {
     return this.instance.steps[name] ?? waiting;
   }
