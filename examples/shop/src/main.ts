@@ -1,29 +1,34 @@
 import { parseArgs } from "node:util";
 import { isFailure } from "millrace";
 import { shopToTry } from "./running.js";
+import { defaultDir, styleFlags, styleOf, styleUsage } from "./style.js";
 import { startTraffic } from "./traffic.js";
 
-const usage = `Usage: npm start -- [--port N] [--data-dir DIR] [--quiet]
+const usage = `Usage: npm start -- [--orchestrated] [--event-sourced] [--port N] [--data-dir DIR] [--quiet]
 
-  --port N        where the shop listens (default: $PORT, else 4000; 0: any free port)
-  --data-dir DIR  where its data is (default: ./.millrace)
-  --quiet         place no orders by itself
+${styleUsage}
+  --port N         where the shop listens (default: $PORT, else 4000; 0: any free port)
+  --data-dir DIR   where its data is (default: ./.millrace, in a folder of its own for each further style)
+  --quiet          place no orders by itself
 `;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       port: { type: "string", default: process.env.PORT ?? "4000" },
-      "data-dir": { type: "string", default: "./.millrace" },
+      "data-dir": { type: "string" },
       quiet: { type: "boolean", default: false },
+      ...styleFlags,
     },
   });
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new TypeError(`--port is ${values.port}, not a port`);
-  const { app, outside } = await shopToTry({ dir: values["data-dir"], port });
+  const style = styleOf(values);
+  const dir = values["data-dir"] ?? defaultDir(style);
+  const { app, outside } = await shopToTry({ dir, port, style });
   await app.start();
   const url = String(app.url);
-  process.stdout.write(`ready ${url}\n${instructions({ url, dir: values["data-dir"], ...outside })}`);
+  process.stdout.write(`ready ${url}\n${instructions({ url, dir, ...outside })}`);
   if (values.quiet) return;
   const traffic = startTraffic(app, { everyMs: 1_500 });
   await app.closed;

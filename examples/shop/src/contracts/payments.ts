@@ -1,4 +1,4 @@
-import { event, topic } from "millrace";
+import { command, event, topic } from "millrace";
 import { z } from "zod";
 
 /** Money of orders. */
@@ -11,6 +11,12 @@ export const payments = topic("payments", {
     refunded: event("payment.refunded", z.object({ orderId: z.string(), pence: z.int() })),
   },
 });
+
+/** Takes the money of an order, and gives it back; only the fulfilment saga sends these. */
+export const takePayment = command("take-payment", z.object({ orderId: z.string(), totalPence: z.int() }), {
+  key: "orderId",
+});
+export const returnPayment = command("return-payment", z.object({ orderId: z.string() }), { key: "orderId" });
 
 /** Money of goods that came back. */
 export const refunds = topic("refunds", {

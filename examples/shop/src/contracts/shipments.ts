@@ -1,5 +1,6 @@
-import { event, topic } from "millrace";
+import { command, event, topic } from "millrace";
 import { z } from "zod";
+import { Address, Item } from "./parts.js";
 
 /** What the warehouse did with an order. */
 export const shipments = topic("shipments", {
@@ -10,3 +11,11 @@ export const shipments = topic("shipments", {
     unpacked: event("shipment.unpacked", z.object({ orderId: z.string(), shipmentId: z.string() })),
   },
 });
+
+/** Packs an order, and unpacks it; only the fulfilment saga sends these. */
+export const packParcel = command(
+  "pack-parcel",
+  z.object({ orderId: z.string(), lines: z.array(Item).min(1), deliverTo: Address.optional() }),
+  { key: "orderId" },
+);
+export const unpackParcel = command("unpack-parcel", z.object({ orderId: z.string() }), { key: "orderId" });

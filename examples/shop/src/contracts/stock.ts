@@ -35,6 +35,12 @@ export const deskWork = topic("desk-work", {
   },
 });
 
+/** Sets pieces aside for an order, and gives them back; only the fulfilment saga sends these. */
+export const reserveStock = command("reserve-stock", z.object({ orderId, lines: z.array(Item).min(1) }), {
+  key: "orderId",
+});
+export const releaseStock = command("release-stock", z.object({ orderId }), { key: "orderId" });
+
 /** A supplier's delivery: `POST /stock/{sku}/deliveries`. */
 export const deliverStock = command(
   "deliver-stock",

@@ -1,8 +1,9 @@
-import { documents, service } from "millrace";
+import { type Context, type DataOf, documents, service } from "millrace";
 import { z } from "zod";
 import { customers } from "../contracts/customers.js";
-import { fraudChecks } from "../contracts/fraud-checks.js";
+import { checkOrder, fraudChecks } from "../contracts/fraud-checks.js";
 import { orders } from "../contracts/orders.js";
+import type { Fulfilment } from "../style.js";
 
 const View = z.object({ customerId: z.string(), country: z.string(), blocked: z.string().optional() });
 /** Fraud's own view of customers: of everything known about them, the little that matters here. */
@@ -23,8 +24,8 @@ export interface FraudRules {
  * to customers as they change and keeps its own copy: a check costs one local read, works while the orders service is
  * down, and puts no load on it. The price is that the copy is a moment old; for a check by country that is no loss.
  */
-export function fraudService({ rules }: { readonly rules: FraudRules }) {
-  return service("fraud")
+export function fraudService({ rules, fulfilment }: { readonly rules: FraudRules; readonly fulfilment: Fulfilment }) {
+  const fraud = service("fraud")
     .on(customers.registered, { from: "beginning" }, async ({ data: { customerId, country } }, ctx) => {
       const before = await ctx.documents(customerView).get(customerId);
       ctx.documents(customerView).put({ ...before, customerId, country });
@@ -32,17 +33,22 @@ export function fraudService({ rules }: { readonly rules: FraudRules }) {
     .on(customers.blocked, { from: "beginning" }, async ({ data: { customerId, reason } }, ctx) => {
       const before = await ctx.documents(customerView).get(customerId);
       ctx.documents(customerView).put({ customerId, country: "", ...before, blocked: reason });
-    })
-    .on(
-      orders.placed,
-      { emits: [fraudChecks.cleared, fraudChecks.suspected], from: "beginning" },
-      async ({ data: { orderId, customerId, country, totalPence } }, ctx) => {
-        const customer = customerId === undefined ? undefined : await ctx.documents(customerView).get(customerId);
-        const why = suspicion({ customer, country, totalPence }, rules);
-        ctx.publish(why === undefined ? fraudChecks.cleared({ orderId }) : fraudChecks.suspected({ orderId, why }));
-      },
-    );
+    });
+
+  async function check({ data }: { readonly data: DataOf<typeof checkOrder> }, ctx: Verdicts): Promise<void> {
+    const { orderId, customerId, country, totalPence } = data;
+    const customer = customerId === undefined ? undefined : await ctx.documents(customerView).get(customerId);
+    const why = suspicion({ customer, country, totalPence }, rules);
+    ctx.publish(why === undefined ? fraudChecks.cleared({ orderId }) : fraudChecks.suspected({ orderId, why }));
+  }
+  const checking = { emits: [fraudChecks.cleared, fraudChecks.suspected], from: "beginning" } as const;
+
+  return fulfilment === "choreographed"
+    ? fraud.on(orders.placed, checking, check)
+    : fraud.handle(checkOrder, checking, check);
 }
+
+type Verdicts = Context<"fraud.cleared" | "fraud.suspected">;
 
 function suspicion(
   order: { readonly customer: z.infer<typeof View> | undefined; readonly country: string; readonly totalPence: number },

@@ -1,7 +1,8 @@
-import { service } from "millrace";
+import { type Context, type DataOf, service } from "millrace";
 import { corrections } from "../contracts/corrections.js";
 import { orders } from "../contracts/orders.js";
-import { deliverStock, deskWork, stock } from "../contracts/stock.js";
+import { deliverStock, deskWork, releaseStock, reserveStock, stock } from "../contracts/stock.js";
+import type { Fulfilment } from "../style.js";
 import { type Desks, Drawers, deskOf, perArticle, reservations } from "./counters.js";
 
 /**
@@ -15,17 +16,33 @@ import { type Desks, Drawers, deskOf, perArticle, reservations } from "./counter
  *    topic keyed by desk; a lane is serial, so a desk takes one order after the other and never meets itself.
  * 2. *Divide the stock among desks*, so that desks do not meet each other. Only a desk that runs dry looks into the
  *    others' counters; then units may run again, and are right all the same.
+ *
+ * A command is passed on to the desks as an event is. What a desk then publishes is the reply to it: replies find their way
+ * through a service's internal topics.
  */
-export function inventoryService(desks: Desks) {
+export function inventoryService({ fulfilment, ...desks }: Desks & { readonly fulfilment: Fulfilment }) {
+  const toDesk = (id: string) => deskOf(id, desks.desks);
+  const reserve = ({ data }: { readonly data: Wanted }, ctx: Context<"reservation.requested">) => {
+    const { orderId, lines } = data;
+    ctx.publish(deskWork.reservationRequested({ desk: toDesk(orderId), orderId, items: perArticle(lines) }));
+  };
+  const release = ({ data: { orderId } }: { readonly data: { orderId: string } }, ctx: Context<"release.requested">) =>
+    ctx.publish(deskWork.releaseRequested({ desk: toDesk(orderId), orderId }));
+
+  const reserving = { emits: [deskWork.reservationRequested], from: "beginning" } as const;
+  const releasing = { emits: [deskWork.releaseRequested], from: "beginning" } as const;
+  const inventory = atDesks(desks);
+  return fulfilment === "choreographed"
+    ? inventory.on(orders.placed, reserving, reserve).on(orders.cancelled, releasing, release)
+    : inventory.handle(reserveStock, reserving, reserve).handle(releaseStock, releasing, release);
+}
+
+type Wanted = DataOf<typeof reserveStock>;
+
+/** What is the same however reservations are asked for. */
+function atDesks(desks: Desks) {
   const toDesk = (id: string) => deskOf(id, desks.desks);
   return service("inventory")
-    .on(orders.placed, { emits: [deskWork.reservationRequested], from: "beginning" }, ({ data }, ctx) => {
-      const { orderId } = data;
-      ctx.publish(deskWork.reservationRequested({ desk: toDesk(orderId), orderId, items: perArticle(data.lines) }));
-    })
-    .on(orders.cancelled, { emits: [deskWork.releaseRequested], from: "beginning" }, ({ data }, ctx) =>
-      ctx.publish(deskWork.releaseRequested({ desk: toDesk(data.orderId), orderId: data.orderId })),
-    )
     .on(corrections.goodsReturned, { emits: [deskWork.restockRequested], from: "beginning" }, ({ data }, ctx) => {
       // In the books, what came back is negative; on the shelf it is more.
       const items = perArticle(data.lines).map(({ sku, quantity }) => ({ sku, quantity: -quantity }));

@@ -5,6 +5,7 @@ const OrderView = z.object({
   customerId: z.string().optional(),
   totalPence: z.int(),
   placedAt: z.string(),
+  status: z.string(),
   cancelled: z.object({ reason: z.string(), detail: z.string() }).optional(),
 });
 /** Of an order, as the orders service shows it, what a letter needs. */

@@ -60,7 +60,10 @@ export function notificationsService({
         const order = await ordersApi.order(orderId, ctx.signal);
         const to = order.customerId === undefined ? undefined : await ctx.documents(addressBook).get(order.customerId);
         if (!to) return;
-        const why = order.cancelled?.detail ?? "we cannot say why";
+        // Where orders are event-sourced, this is answered from a projection, which may not have come so far.
+        if (!order.cancelled)
+          throw new Failure("NOT_YET", `order ${orderId} is cancelled, and is shown as it was before`);
+        const why = order.cancelled.detail;
         const text = `Dear ${to.name}, your order of ${order.placedAt} was cancelled: ${why}. You owe us nothing.`;
         await mailer.send({ to: to.email, subject: `Your order ${orderId}`, text }, ctx);
         ctx.publish(mails.sent({ reference: orderId, letter: "cancelled" }));

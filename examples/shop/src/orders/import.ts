@@ -1,7 +1,7 @@
 import type { DataOf } from "millrace";
 import { corrections } from "../contracts/corrections.js";
 import type { invoices } from "../contracts/invoices.js";
-import { orders } from "../contracts/orders.js";
+import { recordOrder } from "../contracts/orders.js";
 import type { BookLine } from "../contracts/parts.js";
 import { linePence } from "../money/pence.js";
 
@@ -22,7 +22,7 @@ export function translate(invoice: Invoice) {
   if (invoiceNo.startsWith("C")) return corrections.goodsReturned(correction);
   if (invoiceNo.startsWith("A")) return corrections.booksAdjusted(correction);
   if (lines.some((line) => line.quantity <= 0)) return corrections.goodsWrittenOff(correction);
-  return orders.placed({ orderId: invoiceNo, ...known, placedAt: issuedAt, lines, totalPence });
+  return recordOrder({ orderId: invoiceNo, ...known, placedAt: issuedAt, lines, totalPence });
 }
 
 function priced({ sku, quantity, unitPrice, at }: Invoice["lines"][number]): BookLine {

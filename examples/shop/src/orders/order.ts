@@ -1,12 +1,19 @@
-import { documents } from "millrace";
+import type { MessageOf, Refusal } from "millrace";
 import { z } from "zod";
-import { CancelReason } from "../contracts/orders.js";
+import {
+  type abandonOrder,
+  CancelReason,
+  type cancelOrder,
+  type confirmOrder,
+  orders,
+  type placeOrder,
+  type recordOrder,
+  type shipOrder,
+} from "../contracts/orders.js";
+import type { Catalogue } from "./catalogue.js";
 
-/**
- * An order as the orders service sees it: its read model for `GET /orders/{id}`, and where the three answers are
- * collected that an order waits for.
- */
-const Order = z.object({
+/** An order as the orders service knows it, and as `GET /orders/{id}` shows it. */
+export const Order = z.object({
   orderId: z.string(),
   customerId: z.string().optional(),
   country: z.string(),
@@ -14,33 +21,95 @@ const Order = z.object({
   lines: z.int(),
   totalPence: z.int(),
   status: z.enum(["placed", "confirmed", "shipped", "cancelled"]),
-  cleared: z.boolean(),
-  reserved: z.boolean(),
-  paid: z.boolean(),
   shipmentId: z.string().optional(),
   cancelled: z.object({ reason: CancelReason, detail: z.string() }).optional(),
 });
 export type Order = z.infer<typeof Order>;
 
-export const orderBook = documents("order-book", Order, { id: "orderId" });
-
-/** The three services that must say yes. */
-export type Answer = "cleared" | "reserved" | "paid";
+/** What an order can be told. */
+export type OrderCommand =
+  | typeof placeOrder
+  | typeof recordOrder
+  | typeof confirmOrder
+  | typeof shipOrder
+  | typeof cancelOrder
+  | typeof abandonOrder;
+export type OrderMessage = MessageOf<OrderCommand>;
+/** What happens to an order. */
+export type OrderEvent = MessageOf<(typeof orders)[keyof typeof orders]>;
+/** The rules of orders. */
+export type Decide = (
+  command: OrderMessage & { readonly time: Date },
+  order: Order | undefined,
+) => readonly OrderEvent[] | Refusal;
 
 /**
- * The order after a yes. It is confirmed with the third one, in whatever order they come.
- *
- * A yes to an order that is cancelled by now changes nothing here: whoever said it hears `order.cancelled` too, and
- * undoes what it did.
+ * The rules of orders, all of them: what a command leads to. Pure, so that it does not matter whether orders are documents
+ * or streams of events, nor who sends the commands.
  */
-export function accept(order: Order, answer: Answer): Order {
-  const heard = { ...order, [answer]: true };
-  const complete = heard.status === "placed" && heard.cleared && heard.reserved && heard.paid;
-  return complete ? { ...heard, status: "confirmed" } : heard;
+export function orderRules(catalogue: Catalogue): Decide {
+  return (command, order) => {
+    if (command.type === "place-order")
+      return order ? { refused: "ORDER_EXISTS" } : priced(catalogue, command.data, command.time);
+    if (command.type === "record-order") return order ? [] : [orders.placed(command.data)];
+    if (!order) return { refused: "ORDER_UNKNOWN" };
+    const { orderId, customerId, totalPence, status } = order;
+    switch (command.type) {
+      case "confirm-order":
+        if (status !== "placed") return late(order);
+        return [orders.confirmed({ orderId, ...(customerId !== undefined && { customerId }), totalPence })];
+      case "ship-order":
+        // Cancelled while it was being packed: then it is unpacked again.
+        return status === "confirmed" ? [orders.shipped(command.data)] : late(order);
+      case "cancel-order": {
+        const detail = "the customer changed their mind";
+        return isOver(order) ? late(order) : [orders.cancelled({ orderId, reason: "customer", detail })];
+      }
+      case "abandon-order":
+        // Two may give it up at one moment, for two reasons: the first one counts.
+        return isOver(order) ? [] : [orders.cancelled(command.data)];
+    }
+  };
 }
 
-/** The order after a no, or undefined when it is too late for one: it is cancelled already, or on the lorry. */
-export function cancel(order: Order, cancelled: NonNullable<Order["cancelled"]>): Order | undefined {
-  if (order.status === "cancelled" || order.status === "shipped") return undefined;
-  return { ...order, status: "cancelled", cancelled };
+function priced(
+  catalogue: Catalogue,
+  { lines: wanted, ...data }: MessageOf<typeof placeOrder>["data"],
+  time: Date,
+): readonly OrderEvent[] | Refusal {
+  const unknown = wanted.find(({ sku }) => !Object.hasOwn(catalogue, sku));
+  if (unknown) return { refused: "UNKNOWN_SKU", detail: `the catalogue has no ${unknown.sku}` };
+  const lines = wanted.map(({ sku, quantity }) => ({
+    sku,
+    quantity,
+    pence: (catalogue[sku]?.pence ?? 0) * quantity,
+  }));
+  const totalPence = lines.reduce((sum, line) => sum + line.pence, 0);
+  return [orders.placed({ ...data, lines, totalPence, placedAt: time.toISOString() })];
+}
+
+/** Cancelled already, or on the lorry. */
+function isOver({ status }: Order): boolean {
+  return status === "cancelled" || status === "shipped";
+}
+
+function late({ status }: Order): Refusal {
+  return { refused: "TOO_LATE", detail: `the order is ${status}` };
+}
+
+/** The order after an event. */
+export function evolveOrder(order: Order | undefined, { type, data }: OrderEvent): Order {
+  if (type === "order.placed") {
+    const { lines, deliverTo: _, ...rest } = data;
+    return { ...rest, lines: lines.length, status: "placed" };
+  }
+  if (!order) throw new Error(`${type} of an order that was never placed`);
+  switch (type) {
+    case "order.confirmed":
+      return { ...order, status: "confirmed" };
+    case "order.shipped":
+      return { ...order, status: "shipped", shipmentId: data.shipmentId };
+    case "order.cancelled":
+      return { ...order, status: "cancelled", cancelled: { reason: data.reason, detail: data.detail } };
+  }
 }

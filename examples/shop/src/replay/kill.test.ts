@@ -17,14 +17,20 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-function start(file: string): ChildProcess {
-  const args = [program, file, "--data-dir", join(dir, "data"), "--json"];
+/** A file, and the flags with which it is replayed. */
+interface Replay {
+  readonly file: string;
+  readonly flags: readonly string[];
+}
+
+function start({ file, flags }: Replay): ChildProcess {
+  const args = [program, file, ...flags, "--data-dir", join(dir, `data${flags.join("")}`), "--json"];
   return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** Kills the replay with -9 once it says that it has come so far: invoices are on the disk, the shop is amid them. */
-async function killAt(percent: number, file: string): Promise<void> {
-  const child = start(file);
+async function killAt(percent: number, run: Replay): Promise<void> {
+  const child = start(run);
   const ended = once(child, "exit");
   let line = "no progress was shown";
   for await (line of createInterface({ input: child.stderr ?? process.stdin })) {
@@ -35,8 +41,8 @@ async function killAt(percent: number, file: string): Promise<void> {
   expect(signal, line).toBe("SIGKILL");
 }
 
-async function finish(file: string): Promise<Report> {
-  const child = start(file);
+async function finish(run: Replay): Promise<Report> {
+  const child = start(run);
   let [out, err] = ["", ""];
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (out += text));
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (err += text));
@@ -45,12 +51,17 @@ async function finish(file: string): Promise<Report> {
   return JSON.parse(out) as Report;
 }
 
-it("equals the answers after kill -9 at five moments on the way", async () => {
-  const { csv, answers } = makeSample(800);
-  const file = join(dir, "sample.csv");
-  await writeFile(file, csv);
-  for (const percent of [10, 30, 50, 70, 90]) await killAt(percent, file);
-  expect(await finish(file)).toEqual(answers);
-  // And once more on what is complete.
-  expect(await finish(file)).toEqual(answers);
-}, 180_000);
+it.each([[[]], [["--orchestrated", "--event-sourced"]]])(
+  "equals the answers after kill -9 at five moments on the way: %j",
+  async (flags) => {
+    const { csv, answers } = makeSample(800);
+    const file = join(dir, "sample.csv");
+    await writeFile(file, csv);
+    const run = { file, flags };
+    for (const percent of [10, 30, 50, 70, 90]) await killAt(percent, run);
+    expect(await finish(run)).toEqual(answers);
+    // And once more on what is complete.
+    expect(await finish(run)).toEqual(answers);
+  },
+  180_000,
+);

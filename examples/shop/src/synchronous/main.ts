@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { embedded, type MillraceApp } from "millrace";
 import { startOutside } from "../outside/outside.js";
-import { shop } from "../shop.js";
+import { shop, without } from "../shop.js";
 import { startChain } from "./chain.js";
 
 /** The service that goes down in both. */
@@ -37,23 +37,23 @@ async function shopOfEvents(): Promise<void> {
   say(`\nMillrace: eight services, payment provider and mail server of ${workMs} ms each`);
   const dir = await mkdtemp(join(tmpdir(), "millrace-shop-"));
   const outside = await startOutside({ behaviour: { latencyMs: workMs } });
-  const start = async (without: readonly string[]) => {
-    const app = shop({ engine: embedded(dir), outside, without });
-    await app.start();
+  const start = async (...down: readonly string[]) => {
+    const app = shop({ engine: embedded(dir), outside });
+    await app.start(without(...down));
     return app;
   };
-  const all = await start([]);
+  const all = await start();
   const ada = { name: "Ada", email: "ada@customers.example", country: "United Kingdom" };
   await post(`${all.url}/customers/ada`, ada, "PUT");
   await placeAndRest(all, "order-0");
   say(`  all up:         ${await placeAndRest(all, "order-1")}`);
   await all.stop();
 
-  const seven = await start([victim]);
+  const seven = await start(victim);
   say(`  ${victim} down:   ${await placeAndRest(seven, "order-2")}`);
   await seven.stop();
 
-  const again = await start([]);
+  const again = await start();
   await again.settled();
   say(`  ${victim} back:   its backlog is worked off by itself: ${await standing(again, "order-2")}`);
   await again.stop();
