@@ -252,7 +252,7 @@ export class RestWatch {
 
   #waiting(database: Database): readonly string[] {
     const entries = readEntries(database);
-    const dead = new Set(entries.filter(({ state }) => state === "dead").map(laneOf));
+    const dead = new Set(entries.filter(({ state, holds }) => state === "dead" && holds === 1).map(laneOf));
     const waiting = entries.filter((entry) => entry.state !== "dead" && !dead.has(laneOf(entry)));
     const timers = count(database, "SELECT count(*) AS n FROM mr_timers");
     return [
