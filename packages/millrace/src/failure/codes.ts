@@ -36,7 +36,10 @@ export const failureCodes = {
   WORKER_ENDED: { verdict: "retry", summary: "An isolated handler ended the worker it ran in." },
   EVENT_REJECTED: { verdict: "dead-letter", summary: "A handler says that it can never handle this event." },
   EVENT_ID_REUSED: { verdict: "stop", summary: "An event id came back with other content." },
-  DECISION_INVALID: { verdict: "dead-letter", summary: "An aggregate's decide returned neither events nor a refusal." },
+  DECISION_INVALID: {
+    verdict: "dead-letter",
+    summary: "A decide, or a saga's function, returned what cannot be used.",
+  },
   EVOLVE_FAILED: { verdict: "retry", summary: "An aggregate's evolve could not fold an event." },
   STREAM_CONTENDED: { verdict: "retry", summary: "An aggregate's stream changed under every decision on it." },
   UNIQUE_TAKEN: { verdict: "retry", summary: "Another document holds the value of a unique index." },

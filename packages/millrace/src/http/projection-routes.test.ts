@@ -111,6 +111,23 @@ it("answers with the row of a key, and with pages of rows", async () => {
   expect(openapi.body.paths).toMatchObject({ "/orders/{id}": { get: {} }, "/orders": { get: {}, post: {} } });
 });
 
+it("refuses a query that says two things of one field, or of none", async () => {
+  const app = await started();
+  await post(app, { orderId: "o-1", status: "odd", pence: 100 });
+  for (const [query, why] of [
+    ["status=odd&status=even", "status twice"],
+    ["limit=1&limit=2", "limit twice"],
+    ["pence=100&pence.gte=1", "a value and a bound for pence"],
+    ["pence.gte=1&pence=100", "a value and a bound for pence"],
+    ["pence=much", '"much" for pence, which is a number'],
+    ["__proto__=1", "__proto__ has no index"],
+  ])
+    expect(await get(app, `/orders?${query}`), query).toMatchObject({
+      status: 400,
+      body: { code: "REQUEST_INVALID", detail: expect.stringContaining(why as string) },
+    });
+});
+
 it("answers 503 while the projection is behind the token, and 409 when a dead letter is in the way", async () => {
   const app = await started();
   await app.settled();

@@ -80,26 +80,42 @@ async function answerRows(c: Context, route: RowsRoute, { app }: RowsHost): Prom
   }
 }
 
-/** `status=placed` equals, `totalPence.gte=100` bounds. Everything in a query is text; numbers are meant where the schema has them. */
+/**
+ * `status=placed` equals, `totalPence.gte=100` bounds. Everything in a query is text; numbers are meant where the schema has them.
+ *
+ * @throws {Failure} REQUEST_INVALID when it says two things of a field that cannot both be meant.
+ */
 function whereOf(c: Context, { schema }: ProjectionFacts): object {
-  const where: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(c.req.query())) {
+  const where = new Map<string, unknown>();
+  const seen = new Set<string>();
+  for (const [name, value] of new URL(c.req.url).searchParams) {
+    if (seen.has(name)) throw unclear(`the query has ${name} twice; ask for one value`);
+    seen.add(name);
     if (reserved.some((one) => one === name)) continue;
     const dot = name.lastIndexOf(".");
-    const bound = bounds.find((one) => one === name.slice(dot + 1));
-    const field = bound === undefined || dot < 0 ? name : name.slice(0, dot);
+    const bound = dot < 0 ? undefined : bounds.find((one) => one === name.slice(dot + 1));
+    const field = bound === undefined ? name : name.slice(0, dot);
+    const before = where.get(field);
+    if (before !== undefined && (bound === undefined || typeof before !== "object"))
+      throw unclear(`the query has a value and a bound for ${field}; ask for one of them`);
     const typed = typedValue(schema, field, value);
-    where[field] = field === name ? typed : { ...(where[field] as object | undefined), [bound as string]: typed };
+    where.set(field, bound === undefined ? typed : { ...(before as object | undefined), [bound]: typed });
   }
-  return where;
+  return Object.fromEntries(where);
+}
+
+function unclear(problem: string): Failure {
+  return new Failure("REQUEST_INVALID", problem);
 }
 
 function typedValue(schema: ProjectionFacts["schema"], field: string, value: string): string | number | boolean {
   const properties = schema.properties as Readonly<Record<string, { readonly type?: unknown }>> | undefined;
   const type = properties?.[field]?.type;
   if (type === "boolean" && (value === "true" || value === "false")) return value === "true";
-  const number = type === "integer" || type === "number" ? Number(value) : Number.NaN;
-  return value !== "" && Number.isFinite(number) ? number : value;
+  if (type !== "integer" && type !== "number") return value;
+  const number = Number(value);
+  if (value.trim() !== "" && Number.isFinite(number)) return number;
+  throw unclear(`the query has ${JSON.stringify(value)} for ${field}, which is a number`);
 }
 
 /** Frames: `ready` and `gap` without rows, `row` with key and row (null: deleted). Their ids resume, as Last-Event-ID. */

@@ -155,6 +155,35 @@ it("builds the same version once more when its rows were damaged, and swaps that
   });
 });
 
+it("names the event on which a fold that was changed without its version fails, when it verifies", async () => {
+  const t = await trial([owner(), views(sums(1))], { dir: tempFolder() });
+  await t.app.publish(add(1, 5));
+  await t.rest();
+  const changed = projection("sums", { version: 1, row: Sum, indexes: ["sum"] }).on(steps.added, () => {
+    throw new Error("not today");
+  });
+  const again = await t.again([owner(), views(changed)]);
+  await again.rest();
+  await expect(verified(again)).rejects.toMatchObject({
+    code: "CONFLICT",
+    message: expect.stringMatching(
+      /rows hold step\.added .* fold fails on it today: not today; has it changed without its version/,
+    ),
+  });
+});
+
+it("compares versions that differ in every row in a moment", async () => {
+  const [one, other] = [sums(1), sums(2, 10)];
+  const t = await trial([owner(), views(one, other)]);
+  for (let from = 0; from < 3_000; from += 1_000)
+    await t.app.publish(Array.from({ length: 1_000 }, (_, n) => add(from + n, from + n + 14)));
+  await t.rest();
+  const before = t.clock.now();
+  const found = await done(t, adminOf(t).compareProjections({ projection: "sums" }));
+  expect(found).toMatchObject({ rows: [3_000, 3_000], equal: 0, different: 3_000 });
+  expect(t.clock.now() - before).toBeLessThan(1_000);
+});
+
 it("goes on with a build after a restart in its middle, and after a pause", async () => {
   const dir = tempFolder();
   const first = await trial([owner(), views(sums(1))], { dir });

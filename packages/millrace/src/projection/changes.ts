@@ -1,3 +1,4 @@
+import { Failure } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
 import { checkOptions } from "../runtime/options.js";
 import type { Store } from "../store/store.js";
@@ -38,6 +39,7 @@ const commitsAtOnce = 100;
 /** Tells changes of rows as they are committed, wherever they are made. A row that changes often may be told less often. */
 export async function* rowChanges<Row>(host: ChangesHost, options: SubscribeOptions): AsyncGenerator<RowChange<Row>> {
   checkOptions(options, { id: true, after: true, signal: true }, { where: `projection ${host.name}: subscribe` });
+  checkValues(host.name, options);
   const { store, service, clock } = host;
   const { id: wanted, after, signal } = options;
   let type = await host.type();
@@ -77,6 +79,16 @@ export async function* rowChanges<Row>(host: ChangesHost, options: SubscribeOpti
     at = Math.max(at, last);
     await paused(clock, signal);
   }
+}
+
+/** @throws {Failure} OPTION_INVALID */
+function checkValues(name: string, { id, after, signal }: SubscribeOptions): void {
+  const refuse = (option: string, what: string): never => {
+    throw new Failure("OPTION_INVALID", `projection ${name}: subscribe: ${option} is ${what}`, { details: { option } });
+  };
+  if (id !== undefined && typeof id !== "string") refuse("id", "the key of a row, a text");
+  if (after !== undefined && typeof after !== "string") refuse("after", "the cursor of a change, a text");
+  if (signal !== undefined && !(signal instanceof AbortSignal)) refuse("signal", "an AbortSignal");
 }
 
 /** The commit of a cursor; undefined when it is of other rows, or none. */

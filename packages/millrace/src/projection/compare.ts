@@ -61,11 +61,9 @@ export async function compareBuilds(comparing: Comparing): Promise<Compared> {
     if (pair.one !== undefined) a = await ones.next();
     if (pair.other !== undefined) b = await others.next();
   }
-  for (const id of doubtful) {
-    const pair = await lookAgain(comparing, id);
-    if (alike(pair)) counts.equal += 1;
-    else judge(pair);
-  }
+  const different = await lookAgain(comparing, doubtful);
+  counts.equal += doubtful.length - different.length;
+  for (const pair of different) judge(pair);
   return { ...counts, first };
 }
 
@@ -79,16 +77,37 @@ function alike({ one, other }: RowPair): boolean {
   return canonicalText(one) === canonicalText(other);
 }
 
-async function lookAgain({ store, clock, one, other }: Comparing, id: string): Promise<RowPair> {
-  for (let look = 1; ; look += 1) {
+/** Those that are still not alike after a few looks, at all of them each time: many may differ for good. */
+async function lookAgain(comparing: Comparing, ids: readonly string[]): Promise<readonly RowPair[]> {
+  let different = await unlike(comparing, ids);
+  for (let look = 1; look < looks && different.length > 0; look += 1) {
+    await new Promise<void>((resolve) => comparing.clock.after(lookMs, resolve));
+    different = await unlike(
+      comparing,
+      different.map(({ id }) => id),
+    );
+  }
+  return different;
+}
+
+/** Those of some rows that are not alike now. */
+async function unlike({ store, one, other }: Comparing, ids: readonly string[]): Promise<readonly RowPair[]> {
+  const found: RowPair[] = [];
+  for (const [at, id] of ids.entries()) {
     const [a, b] = [
       await store.readDocument(one.service, buildLabel(one), id),
       await store.readDocument(other.service, buildLabel(other), id),
     ];
     const pair = { id, one: a && JSON.parse(a.text), other: b && JSON.parse(b.text) };
-    if (alike(pair) || look === looks) return pair;
-    await new Promise<void>((resolve) => clock.after(lookMs, resolve));
+    if (!alike(pair)) found.push(pair);
+    if (at % pageRows === pageRows - 1) await turn();
   }
+  return found;
+}
+
+/** Handlers run in this process, too. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 interface Stored {
@@ -125,6 +144,6 @@ class Walk {
     this.#ended = page.length < pageRows;
     this.#page = page.map(({ id, text }) => ({ id, row: JSON.parse(text) as unknown }));
     this.#at = 0;
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await turn();
   }
 }

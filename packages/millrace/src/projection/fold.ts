@@ -30,6 +30,12 @@ export function viewRows(type: DocumentType<unknown>, folds: ReadonlyMap<string,
     next(row, event) {
       const { fold } = folds.get(event.type) as Folding;
       const next = fold(row as Row | undefined, event);
+      // A row without required fields would take a promise for an empty one.
+      if (typeof (next as { readonly then?: unknown } | undefined)?.then === "function")
+        throw new Failure(
+          "DOCUMENT_REJECTED",
+          `${declaration.name}: the fold of ${event.type} returned a promise; it returns the row, synchronously`,
+        );
       return next === undefined ? undefined : declaration.accept(next);
     },
   };

@@ -163,6 +163,36 @@ it("sets a row that does not fit its schema aside as a dead letter, and goes on 
   expect(await rows.count()).toBe(19);
 });
 
+it("sets a fold that returns a promise aside, also where a row may have no fields", async () => {
+  const view = projection("notes", { version: 1, row: z.object({ note: z.string().optional() }) }).on(
+    orders.placed,
+    (async () => ({ note: "late" })) as never,
+  );
+  const { app, rest, entries } = await started(view);
+  await app.publish(placed(1));
+  await rest();
+  const [letter] = await entries();
+  expect(letter?.failure).toMatchObject({
+    code: "DOCUMENT_REJECTED",
+    message: expect.stringContaining("the fold of order.placed returned a promise"),
+  });
+  expect(await app.projection(view).count()).toBe(0);
+});
+
+it("refuses subscriptions that it cannot serve, and the process goes on", async () => {
+  const { app } = await started(summary());
+  const { subscribe } = app.projection(summary());
+  for (const options of [{ after: 5 }, { signal: 5 }, { id: 5 }])
+    await expect(
+      subscribe(options as never)
+        [Symbol.asyncIterator]()
+        .next(),
+    ).rejects.toMatchObject({
+      code: "OPTION_INVALID",
+      message: expect.stringContaining(`subscribe: ${Object.keys(options)[0]} is`),
+    });
+});
+
 async function started(view: Part) {
   const running = await trial([service("shop").owns(orders, view)]);
   return { app: running.app, rest: () => running.rest(), entries: () => running.entries() };

@@ -3,7 +3,7 @@ import { receive } from "../consumer/received.js";
 import type { ViewRows } from "../consumer/view.js";
 import type { ContractDeclaration } from "../contract/declaration.js";
 import type { OpenEngine } from "../engine/engine.js";
-import { Failure } from "../failure/failure.js";
+import { describeError, Failure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { murmur2 } from "../log/murmur2.js";
 import { type Build, buildConsumer, buildLabel } from "../store/builds.js";
@@ -222,11 +222,19 @@ class Moment {
     if (amended === undefined || contract === undefined) return;
     const event = receive(amended, { contract });
     const { rows: made } = this.#verifying;
-    for (const id of made.ids(event)) {
-      if (!wanted(id)) continue;
-      const next = made.next(rows.get(id), event);
-      if (next === undefined) rows.delete(id);
-      else rows.set(id, JSON.parse(JSON.stringify(next)));
+    try {
+      for (const id of made.ids(event)) {
+        if (!wanted(id)) continue;
+        const next = made.next(rows.get(id), event);
+        if (next === undefined) rows.delete(id);
+        else rows.set(id, JSON.parse(JSON.stringify(next)));
+      }
+    } catch (cause) {
+      throw new Failure(
+        "CONFLICT",
+        `${buildConsumer(this.#verifying.build)}: its rows hold ${record.type} ${record.id} (${placeOf(record)}), and its fold fails on it today: ${describeError(cause).message}; has it changed without its version?`,
+        { cause, details: { event: record.id } },
+      );
     }
   }
 }

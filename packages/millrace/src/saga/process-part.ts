@@ -18,6 +18,7 @@ import { instanceDocuments, remember } from "./instance.js";
 import { checkKeys, instanceKey } from "./instance-key.js";
 import { type Answered, type Due, type OwnContracts, ownContracts, timerName } from "./own-contracts.js";
 import type { ProcessInstance, ProcessOptions, ProcessOutput } from "./process.js";
+import { refusePromise } from "./promise.js";
 
 type Outgoing = Message<string, unknown>;
 type Input = { readonly type: string; readonly data: unknown };
@@ -119,11 +120,12 @@ export class ProcessPart implements Part {
     if (input === undefined) return;
     const at = ctx.now().getTime();
     const state = before === undefined ? this.#options.initialState() : before.state;
-    const outputs = this.#options.decide(input, state);
+    const outputs = this.#decided(input, state, key);
     const learnt = [input, ...outputs.filter(isMessage)].reduce(
       (known, one) => this.#options.evolve(known, one),
       state,
     );
+    refusePromise(learnt, `process ${this.name} ${key}: the state, as evolve made it of ${input.type},`);
     // Events of keys that it is not about leave nothing behind.
     if (before === undefined && outputs.length === 0 && learnt === state) return;
     const history = remember(before?.history ?? [], [{ at, event, type: input.type }]);
@@ -132,6 +134,19 @@ export class ProcessPart implements Part {
     const wakes = Object.fromEntries(Object.entries(began.wakes).filter(([name]) => name !== woken));
     const after = { ...began, wakes, state: learnt, history, changed: at } as Stored;
     instances.put(this.#perform(outputs, after, ctx));
+  }
+
+  /** @throws {Failure} DECISION_INVALID when `decide` returned something else than a list of outputs. */
+  #decided(input: Input, state: unknown, key: string): readonly ProcessOutput<Outgoing>[] {
+    const outputs = this.#options.decide(input, state);
+    const where = `process ${this.name} ${key}: what decide returned for ${input.type}`;
+    refusePromise(outputs, where);
+    if (Array.isArray(outputs) && outputs.every((output) => typeof output === "object" && output !== null))
+      return outputs;
+    throw new Failure(
+      "DECISION_INVALID",
+      `${where} is no list of commands, events, wakes or ends; return [] for nothing`,
+    );
   }
 
   #perform(outputs: readonly ProcessOutput<Outgoing>[], before: Stored, ctx: PatternContext): Stored {

@@ -130,6 +130,27 @@ it("refuses what cannot work", () => {
   );
 });
 
+it("sets an event aside whose decision or state cannot be used, and says why", async () => {
+  const wrong = {
+    "is no list": { decide: () => 42 },
+    "no list of commands": { decide: () => [null] },
+    "for lot.bid is a promise": { decide: async () => [] },
+    "as evolve made it of lot.bid, is a promise": { evolve: async (state: unknown) => state },
+  };
+  for (const [why, functions] of Object.entries(wrong)) {
+    const auction = process("wrong", {
+      ...{ key: "lotId", hears: [lots.bid], emits: [] },
+      ...{ initialState: () => ({}), decide: () => [], evolve: (state: object) => state },
+      ...(functions as object),
+    });
+    const t = await trial([service("auction").owns(lots, auction)]);
+    await t.app.publish(lots.bid({ lotId: "l-1", pence: 100 }));
+    await t.rest();
+    const [letter] = await t.entries();
+    expect(letter?.failure).toMatchObject({ code: "DECISION_INVALID", message: expect.stringContaining(why) });
+  }
+});
+
 /** What must compile does, and what must not does not. Nothing of it runs. */
 export function typed(): void {
   process("typed", {

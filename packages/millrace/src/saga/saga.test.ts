@@ -1,6 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { command } from "../contract/event.js";
+import { service } from "../service/declare.js";
 import { endTrials, type Trial, trial } from "../testing/trial.js";
 import { ended, type Fate, fulfilment, held, orders, type ShopOptions, shop } from "../testing/trial-shop.js";
+import { saga } from "./saga.js";
 
 afterEach(endTrials);
 
@@ -52,6 +56,27 @@ describe("a saga", () => {
     await t.rest();
     expect(await t.app.saga(saga).get("o-1")).toEqual(before);
     expect(runs).toHaveLength(3);
+  });
+
+  it("does not begin with a state that is a promise: its steps would know nothing", async () => {
+    const pay = command("pay-later", z.object({ orderId: z.string() }), { key: "orderId" });
+    const late = saga("late", { startsOn: orders.placed, key: "orderId", state: async ({ data }) => data }).step(
+      "pay",
+      {
+        send: () => pay({ orderId: "o-1" }),
+        done: orders.placed,
+        undo: "nothing",
+      },
+    );
+    const t = await trial([service("orders").owns(orders, late), service("paying").handle(pay, () => {})]);
+    await t.app.publish(orders.placed(order));
+    await t.rest();
+    expect(await t.app.saga(late).get("o-1")).toBeUndefined();
+    expect((await t.entries())[0]?.failure).toMatchObject({
+      code: "DECISION_INVALID",
+      message:
+        "saga late o-1: its state, as state or onDone made it of order.placed, is a promise; it is returned synchronously",
+    });
   });
 
   it("takes a refusal as a failed reply, though it publishes nothing", async () => {
