@@ -71,8 +71,11 @@ const trials = {
   appendsHot: (round: Round) => appends(round, { ...hot, at: 1 }),
 };
 
-/** Commands of event-sourced aggregates: state from memory, decide, evolve, append with the version checked. */
-export const aggregateBenchmark: Benchmark = {
+/**
+ * Commands of event-sourced aggregates: state from memory, decide, evolve, append with the version checked. Over 10,000
+ * streams that get 20 events long, over 1,000 (narrow), and of a single one (hot).
+ */
+export const commandBenchmark: Benchmark = {
   trials,
   async run(stage) {
     const measured = await stage.alternate(trials, { rounds: 3 });
@@ -80,21 +83,15 @@ export const aggregateBenchmark: Benchmark = {
     const unit = "commands/s";
     return [
       figure({
-        name: "aggregate",
-        value: decides.perSecond,
-        unit,
-        ceiling: plain.perSecond,
-        goal: { atLeast: 25_000 },
-      }),
-      figure({
-        name: "aggregate.wide",
+        name: "command",
         value: decidesWide.perSecond,
         unit,
         ceiling: appendsWide.perSecond,
         goal: { atLeast: 25_000 },
       }),
-      figure({ name: "aggregate.cpu", value: decides.cpuMs, unit: "ms/command", ceiling: plain.cpuMs }),
-      figure({ name: "aggregate.hot", value: decidesHot.perSecond, unit, ceiling: appendsHot.perSecond }),
+      figure({ name: "command.cpu", value: decidesWide.cpuMs, unit: "ms/command", ceiling: appendsWide.cpuMs }),
+      figure({ name: "command.narrow", value: decides.perSecond, unit, ceiling: plain.perSecond }),
+      figure({ name: "command.hot", value: decidesHot.perSecond, unit, ceiling: appendsHot.perSecond }),
     ];
   },
 };
