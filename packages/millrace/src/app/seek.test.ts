@@ -87,8 +87,20 @@ it("back to the beginning handles all again, in order, under new ids and the sam
   expect(await t.running.engine.operate.seek(asked(), again)).toEqual({ changed: 0, lanes: [] });
   expect(done).toMatchObject({
     act: "seek",
-    target: expect.stringMatching(/^consumer till: rolls\/0 9 to 0, rolls\/1/),
+    target: expect.stringMatching(/^consumer till to beginning: rolls\/0 9 to 0, rolls\/1/),
   });
+});
+
+it("of one partition and then another, in one millisecond for one reason, is two moves; the same one twice is one", async () => {
+  const t = await begin();
+  await t.rest();
+  const { operate } = t.running.engine;
+  const move = async (more: Partial<Seek>) => (await operate.seek(asked(more), { ...act, at: 77 })).changed;
+  expect(await move({ topic: "rolls", partition: 0 })).toBe(1);
+  expect(await move({ topic: "rolls", partition: 1 })).toBe(1);
+  expect(await move({ topic: "rolls", partition: 1 })).toBe(0);
+  expect(await move({ topic: "rolls", partition: 1, to: { type: "offset", offset: 1 } })).toBe(1);
+  expect(await move({ to: { type: "end" } })).toBe(2);
 });
 
 it.each(["at once", "when it is fenced"])("fences what is under way, also where that is heard of %s", async (when) => {

@@ -39,9 +39,10 @@ export function seekJob(database: Database, selection: string, act: Act): number
 }
 
 /** The job of an act that was done before, when it took something away. */
-export function seekJobOf(database: Database, { at, actor, reason }: Act): number | undefined {
-  const sql = "SELECT job FROM mr_jobs WHERE kind = 'seek' AND created = ? AND actor = ? AND reason = ?";
-  return first<{ job: number }>(database, sql, at, actor, reason)?.job;
+export function seekJobOf(database: Database, target: string, { at, actor, reason }: Act): number | undefined {
+  const sql = `SELECT job FROM mr_jobs WHERE kind = 'seek' AND created = ? AND actor = ? AND reason = ?
+    AND substr(selection, 1, length(?)) = ?`;
+  return first<{ job: number }>(database, sql, at, actor, reason, target, target)?.job;
 }
 
 /** Takes them away, and keeps them with the job. */

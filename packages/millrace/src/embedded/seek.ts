@@ -24,9 +24,9 @@ interface Move {
 export function seek(database: Database, asked: Seek, act: Act): ActOutcome & { readonly job?: number } {
   const { consumer, mute } = asked;
   // Done twice, it would handle again what was handled between.
-  const target = `consumer ${consumer}${mute ? ", muted" : ""}: `;
+  const target = targetOf(asked);
   if (wasDone(database, "seek", target, act)) {
-    const job = seekJobOf(database, act);
+    const job = seekJobOf(database, target, act);
     return { changed: 0, lanes: [], ...(job === undefined ? {} : { job }) };
   }
   const moves = movesOf(database, asked);
@@ -50,6 +50,13 @@ export function seek(database: Database, asked: Seek, act: Act): ActOutcome & { 
   }
   audit(database, "seek", `${target}${places.join(", ")}`, act);
   return { changed: moves.length, lanes, ...(job === undefined ? {} : { job }) };
+}
+
+/** All that was asked for, so that another move of the same moment is another one; where each position went comes behind. */
+function targetOf({ consumer, mute, topic, partition, to }: Seek): string {
+  const only = `${topic === undefined ? "" : `, topic ${topic}`}${partition === undefined ? "" : `, partition ${partition}`}`;
+  const place = to.type === "offset" ? ` ${to.offset}` : to.type === "time" ? ` ${to.at}` : "";
+  return `consumer ${consumer}${mute ? ", muted" : ""}${only} to ${to.type}${place}: `;
 }
 
 /** What a move would do. */
