@@ -57,7 +57,7 @@ export class Members {
     wire.listen(
       (message) => {
         if (message.type === "hello") member = this.#hello(message, wire) ?? member;
-        else if (member !== undefined) this.#heard(member, message);
+        else if (member !== undefined && this.#members.has(member)) this.#heard(member, message);
       },
       () => {
         if (member !== undefined) this.#left(member, false);
@@ -79,6 +79,8 @@ export class Members {
       wire.close();
       return undefined;
     }
+    // One that comes again before its old connection is known to have ended: that end says nothing of it any more.
+    for (const old of this.#members) if (old.name === hello.member && this.#members.delete(old)) old.wire.close();
     const member = { name: hello.member, wire, door: this.#core.door(hello.member) };
     this.#members.add(member);
     this.#core.leases.heard(hello.member);
