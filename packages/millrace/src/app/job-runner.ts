@@ -5,6 +5,8 @@ import type { ActOutcome } from "../store/operate.js";
 
 /** How soon the outcomes of what is under way are looked at. */
 const lookMs = 200;
+/** Somebody may set the clock. */
+const sleepMsMax = 10_000;
 
 /** What a runner of jobs needs of its app. */
 export interface JobRunnerHost {
@@ -51,12 +53,22 @@ export class JobRunner {
   async #look(): Promise<void> {
     const { engine, clock, logger, lanesChanged } = this.#host;
     try {
-      if (!(await engine.store.jobsActive())) return;
+      const due = await engine.store.dueJobs();
+      if (due === undefined) return;
+      // A look is a read. Only what has come due costs a transaction.
+      if (due.at > clock.now()) {
+        this.#later(due.underWay ? lookMs : Math.min(due.at - clock.now(), sleepMsMax));
+        return;
+      }
       const { lanes } = await engine.operate.advanceJobs(clock.now());
       if (lanes.length > 0) await lanesChanged(lanes);
     } catch (error) {
       if (!this.#closed) logger.error({ err: error }, "jobs could not be driven on; they are tried again");
     }
-    if (!this.#closed) this.#cancel = clock.after(lookMs, () => this.wake());
+    this.#later(lookMs);
+  }
+
+  #later(ms: number): void {
+    if (!this.#closed) this.#cancel = this.#host.clock.after(ms, () => this.wake());
   }
 }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
@@ -139,6 +139,25 @@ describe("a redrive as a job", () => {
     expect((await look(t, job)).items).toMatchObject({ succeeded: 1, skipped: 9 });
     expect(await t.entries()).toHaveLength(9);
     await expect(change(t, 99, "pause")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("writes nothing while it merely waits for its rate, or is paused", async () => {
+    const t = await withDead(10);
+    broken = () => false;
+    const advanced = vi.spyOn(t.running.engine.operate, "advanceJobs");
+    const job = await redrive(t, { rate: 0.1 });
+    await t.until(async () => (await look(t, job)).items.succeeded === 1);
+    await t.clock.advance(1_000);
+    advanced.mockClear();
+    await t.clock.advance(75_000);
+    expect((await look(t, job)).items.succeeded).toBeGreaterThanOrEqual(7);
+    // An item costs one that starts it and one that notes its outcome.
+    expect(advanced.mock.calls.length).toBeLessThanOrEqual(30);
+    await change(t, job, "pause");
+    await t.clock.advance(1_000);
+    advanced.mockClear();
+    await t.clock.advance(60_000);
+    expect(advanced).not.toHaveBeenCalled();
   });
 
   it("goes on after a restart", async () => {

@@ -1,4 +1,5 @@
 import { Failure } from "../failure/failure.js";
+import type { JobsDue } from "../store/jobs.js";
 import type { ActOutcome } from "../store/operate.js";
 import type { EntryFailure } from "../store/unit.js";
 import { findDeadLetter, redriveLetter } from "./letters.js";
@@ -36,13 +37,17 @@ export function steps(database: Database, job: number): { readonly step: number;
   return { step: row?.now === null || row === undefined ? last : row.now + 1, steps: last };
 }
 
+const itemsOfJobs = `SELECT 1 FROM mr_jobs AS j JOIN mr_job_items AS i ON i.job = j.job
+  LEFT JOIN mr_lane_entries AS e ON e.entry = i.entry`;
+const isSettled = "i.state = 'redriven' AND (e.entry IS NULL OR e.state = 'dead')";
+
 /** Runs inside a transaction: notes what came of the items under way. An entry that is gone has succeeded. */
 export function settleItems(database: Database): number {
   const rows = all<{ job: number; seq: number; entry: number | null; failure: string | null }>(
     database,
     `SELECT i.job, i.seq, e.entry, e.failure FROM mr_jobs AS j JOIN mr_job_items AS i ON i.job = j.job
      LEFT JOIN mr_lane_entries AS e ON e.entry = i.entry
-     WHERE i.state = 'redriven' AND (e.entry IS NULL OR e.state = 'dead')`,
+     WHERE ${isSettled}`,
   );
   const note = database.prepare("UPDATE mr_job_items SET state = ?, detail = ? WHERE job = ? AND seq = ?");
   for (const { job, seq, entry, failure } of rows) note.run(...outcome(entry, failure), job, seq);
@@ -54,6 +59,25 @@ function outcome(entry: number | null, failure: string | null): [state: string, 
   if (failure === null) return ["died", null];
   const { code, message } = JSON.parse(failure) as EntryFailure;
   return ["died", `${code}: ${message}`];
+}
+
+/** What the jobs of the file wait for; undefined when none of them waits for anything. Costs no transaction. */
+export function dueJobs(database: Database): JobsDue | undefined {
+  const underWay = first(database, `${itemsOfJobs} WHERE i.state = 'redriven' LIMIT 1`) !== undefined;
+  const running = all<Running>(database, "SELECT job, rate, allowed FROM mr_jobs WHERE state = 'running'");
+  if (!underWay && running.length === 0) return undefined;
+  const settled = underWay && first(database, `${itemsOfJobs} WHERE ${isSettled} LIMIT 1`) !== undefined;
+  const at = settled ? 0 : Math.min(...running.map((job) => dueAt(database, job)));
+  return { at, underWay };
+}
+
+/** When the next item of a job may start: never, while its step waits for what is under way. */
+function dueAt(database: Database, { job, rate, allowed }: Running): number {
+  const step = lowestStep(database, job);
+  if (step === undefined) return 0;
+  const items = "SELECT 1 FROM mr_job_items WHERE job = ? AND state = 'pending' AND step = ? LIMIT 1";
+  if (first(database, items, job, step) === undefined || placesOf(database, job) <= 0) return Number.POSITIVE_INFINITY;
+  return rate === null ? 0 : Math.ceil(allowed + 1_000 / rate);
 }
 
 interface Running {
@@ -109,14 +133,15 @@ function failingStep(database: Database, job: number): string | undefined {
   return undefined;
 }
 
+/** How many more entries of a job may be under way. */
+function placesOf(database: Database, job: number): number {
+  const sql = "SELECT count(*) AS n FROM mr_job_items WHERE job = ? AND state = 'redriven'";
+  return underWayMax - (first<{ n: number }>(database, sql, job)?.n ?? 0);
+}
+
 function start(database: Database, due: Running & { readonly step: number }, now: number): ActOutcome["lanes"] {
   const { job, step, rate, allowed } = due;
-  const underWay = first<{ n: number }>(
-    database,
-    "SELECT count(*) AS n FROM mr_job_items WHERE job = ? AND state = 'redriven'",
-    job,
-  );
-  const places = underWayMax - (underWay?.n ?? 0);
+  const places = placesOf(database, job);
   const byRate = rate === null ? places : Math.floor(((now - allowed) * rate) / 1_000);
   const items = all<{ seq: number; entry: number; consumer: string; lane: string }>(
     database,

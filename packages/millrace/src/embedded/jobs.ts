@@ -185,13 +185,6 @@ export function leaveJobs(database: Database, which: string, params: readonly Sq
   run(database, sql, detail, ...params);
 }
 
-/** Whether a job has something to start or to wait for. */
-export function jobsActive(database: Database): boolean {
-  const sql = `SELECT 1 FROM mr_jobs AS j WHERE state = 'running'
-    OR EXISTS (SELECT 1 FROM mr_job_items AS i WHERE i.job = j.job AND i.state = 'redriven') LIMIT 1`;
-  return first(database, sql) !== undefined;
-}
-
 /** Jobs, newest first. */
 export function readJobs(database: Database, limit: number): Job[] {
   return all<JobRow>(database, "SELECT * FROM mr_jobs ORDER BY job DESC LIMIT ?", limit).map((row) =>

@@ -1,6 +1,7 @@
 import { Failure } from "../failure/failure.js";
 import { amendedAs, type Build } from "../store/builds.js";
 import type { ChangesQuery, DocumentFilter, DocumentQuery } from "../store/document-query.js";
+import type { JobsDue } from "../store/jobs.js";
 import type { Registration, Store } from "../store/store.js";
 import type { Snapshot, StreamName, StreamPage, StreamQuery } from "../store/stream.js";
 import type { EventPlace, Mute, Pause, Position, Reach, SqlValue } from "../store/unit.js";
@@ -9,7 +10,7 @@ import { readChanges } from "./document-changes.js";
 import { DocumentQueries } from "./document-queries.js";
 import type { DocumentTables } from "./documents.js";
 import { isReadOnly, storeFailure } from "./errors.js";
-import { jobsActive } from "./jobs.js";
+import { dueJobs } from "./job-ladder.js";
 import type { LaneTables } from "./lane-tables.js";
 import { readPause } from "./pauses.js";
 import type { PositionTables } from "./position-tables.js";
@@ -36,7 +37,7 @@ export type StoreReads = Pick<
   | "readEntry"
   | "readLaneHead"
   | "readMutes"
-  | "jobsActive"
+  | "dueJobs"
   | "readPause"
   | "readAmendments"
   | "readDueTimers"
@@ -134,8 +135,8 @@ export class TableReads implements StoreReads {
     return readMutes(this.#parts.database, consumer);
   }
 
-  jobsActive(): boolean {
-    return jobsActive(this.#parts.database);
+  dueJobs(): JobsDue | undefined {
+    return dueJobs(this.#parts.database);
   }
 
   readPause(consumer: string): Pause | undefined {

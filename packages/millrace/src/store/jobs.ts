@@ -76,3 +76,11 @@ export type JobChange =
   | { readonly type: "pause" | "resume" | "cancel" }
   /** Undefined: as fast as they are handled. */
   | { readonly type: "rate"; readonly rate: number | undefined };
+
+/** What the jobs of a file wait for. */
+export interface JobsDue {
+  /** When one has something to start or to note, perhaps past (ms since 1970); infinite while only outcomes are waited for. */
+  readonly at: number;
+  /** Whether entries run whose outcome will be noted. */
+  readonly underWay: boolean;
+}

@@ -1,6 +1,7 @@
 import type { Awaitable } from "../log/log.js";
 import type { Build } from "./builds.js";
 import type { Changes, ChangesQuery, DocumentFilter, DocumentQuery } from "./document-query.js";
+import type { JobsDue } from "./jobs.js";
 import type { Snapshot, StreamName, StreamPage, StreamQuery } from "./stream.js";
 import type {
   Amendment,
@@ -119,8 +120,8 @@ export interface Store {
   /** The head of one lane, after a commit removed or changed an entry. */
   readLaneHead(consumer: string, lane: string): Awaitable<LaneHead | undefined>;
   readMutes(consumer: string): Awaitable<readonly Mute[]>;
-  /** Whether a job has something to start or to wait for. */
-  jobsActive(): Awaitable<boolean>;
+  /** What jobs wait for; undefined when they wait for nothing. */
+  dueJobs(): Awaitable<JobsDue | undefined>;
   /** Whether an operator has paused the consumer, and why. */
   readPause(consumer: string): Awaitable<Pause | undefined>;
   readAmendments(consumer: string): Awaitable<readonly Amendment[]>;
