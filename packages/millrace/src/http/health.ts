@@ -11,25 +11,31 @@ export interface Laggard {
   readonly reason: string;
 }
 
-/** A store that has not answered by then counts as dead. */
+/** How long a commit may take before this process is not ready. */
 const answerMsMax = 5_000;
+/** Whoever asks whether it is live does not wait for a commit: the file may be another process's, which is stopped. */
+const liveMsMax = 500;
 
 /**
- * `/health/live`: the event loop turns and the store answers. `/health/ready`: the app has started and every consumer
- * makes progress. A process that is up while its consumers stand still is not ready.
+ * `/health/live`: the event loop of this process turns, and it may still write: a restart would mend what it says. `/health/ready`:
+ * the app has started, the store answers and every consumer makes progress. A process that is up while its consumers stand still is not ready.
  */
 export function healthRoutes(running: () => Running | undefined, options: { readonly readyWithinMs: number }): Hono {
   const hono = new Hono();
   hono.get("/health/live", async (c) => {
     const app = running();
     if (app === undefined) return c.json({ state: "starting" }, 200, noStore);
-    const problem = await storeProblem(app);
+    const problem = await storeProblem(app, { ms: liveMsMax });
     return problem === undefined ? c.json({ state: "live" }, 200, noStore) : c.json({ state: problem }, 503, noStore);
   });
   hono.get("/health/ready", async (c) => {
     const app = running();
     if (app === undefined) return c.json({ state: "not running", consumers: [] }, 503, noStore);
-    const consumers = await laggards(app, options.readyWithinMs);
+    const [consumers, store] = await Promise.all([
+      laggards(app, options.readyWithinMs),
+      storeProblem(app, { ms: answerMsMax, problem: "the store does not answer" }),
+    ]);
+    if (store !== undefined) return c.json({ state: store, consumers }, 503, noStore);
     const ready = consumers.every((consumer) => consumer.state === "blocked");
     return c.json({ state: ready ? "ready" : "not ready", consumers }, ready ? 200 : 503, noStore);
   });
@@ -43,10 +49,13 @@ async function commitNothing(engine: OpenEngine): Promise<undefined> {
 }
 
 /** Commits nothing, to see whether commits are answered. A refusal for now is an answer: a restart mends no full disk. */
-async function storeProblem({ clock, engine }: Running): Promise<string | undefined> {
+async function storeProblem(
+  { clock, engine }: Running,
+  silence: { readonly ms: number; readonly problem?: string },
+): Promise<string | undefined> {
   let cancel = (): void => {};
-  const late = new Promise<string>((resolve) => {
-    cancel = clock.after(answerMsMax, () => resolve("the store does not answer"));
+  const late = new Promise<string | undefined>((resolve) => {
+    cancel = clock.after(silence.ms, () => resolve(silence.problem));
   });
   const answer = commitNothing(engine).catch((error: unknown) =>
     verdictOf(error) === "retry" ? undefined : isFailure(error) ? error.code : "the store fails",
