@@ -6,6 +6,7 @@ import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { embedded } from "../embedded/embedded.js";
 import { Failure } from "../failure/failure.js";
+import { systemClock } from "../runtime/clock.js";
 import { silentLogger } from "../runtime/logger.js";
 import { service } from "../service/declare.js";
 import type { Running } from "./app.js";
@@ -34,11 +35,21 @@ const counting = service("counting").on(
   },
 );
 
+const echoes = topic("echoes", { key: "key", partitions: 1, events: { echoed: event("step.echoed", Step) } });
+// Reads nothing: only the claim of the event keeps its effect from happening twice.
+const echoing = service("echoing").on(
+  steps.taken,
+  { from: "beginning", emits: [echoes.echoed], retry: once },
+  ({ data }, ctx) => {
+    if (!data.key.startsWith("dead")) ctx.publish(echoes.echoed(data));
+  },
+);
+
 const say = (answer: object) => void process.stdout.write(`${JSON.stringify(answer)}\n`);
 let running: Running | undefined;
 const app = createApp(
   {
-    services: [service("owner").owns(steps), counting],
+    services: [service("owner").owns(steps), counting, echoing],
     engine: embedded(process.argv[2]),
     logger: silentLogger,
   },
@@ -61,6 +72,9 @@ interface Ask {
   readonly dead?: true;
   readonly redrive?: true;
   readonly turn?: "pause" | "resume";
+  /** Answer when so many milliseconds have passed on the clock. */
+  readonly rest?: number;
+  readonly echoed?: true;
   readonly stop?: true;
 }
 for await (const line of createInterface({ input: process.stdin })) {
@@ -73,7 +87,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     );
   } else if (ask.numbers !== undefined) {
     const found = await Promise.all(ask.numbers.map((id) => app.documents(counts).get(id)));
-    const [status] = running?.consumers() ?? [];
+    const status = running?.consumers().find(({ consumer }) => consumer === "counting");
     say({ numbers: found.map((one) => one?.numbers ?? []), partitions: status?.partitions ?? 0 });
   } else if (ask.dead === true) {
     say({ dead: (await running?.engine.inspect.entries({ state: "dead", limit: 1_000 }))?.length ?? 0 });
@@ -89,6 +103,12 @@ for await (const line of createInterface({ input: process.stdin })) {
     const outcome = await running?.engine.operate[ask.turn]("counting", act);
     await running?.changed({ pauses: true });
     say({ turned: outcome?.changed ?? 0 });
+  } else if (ask.echoed === true) {
+    const found = await running?.engine.inspect.events({ type: "step.echoed", limit: 10_000 });
+    say({ echoed: found?.events.map(({ data }) => (data as z.infer<typeof Step>).n) ?? [] });
+  } else if (ask.rest !== undefined) {
+    const { rest } = ask;
+    systemClock.after(rest, () => say({ rested: rest }));
   } else if (ask.stop === true) {
     await app.stop();
     say({ stopped: true });

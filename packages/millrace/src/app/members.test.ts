@@ -1,123 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { afterEach, describe, expect, it } from "vitest";
 import { socketOf } from "../embedded/owner.js";
 import { type FromOwner, socketWire, type ToOwner } from "../embedded/wire.js";
 import { endTrials, tempFolder } from "../testing/trial.js";
+import { expectOnceInOrder, handled, keyOf, keys, ownerPid, Program, programs } from "../testing/trial-members.js";
 
-interface Acked {
-  readonly n: number;
-  readonly key: string;
-  readonly offset: number;
-}
-interface Answer {
-  readonly started?: number;
-  readonly acked?: number;
-  readonly key?: string;
-  readonly offset?: number;
-  readonly refused?: number;
-  readonly why?: string;
-  readonly numbers?: readonly (readonly number[])[];
-  readonly partitions?: number;
-  readonly stopped?: boolean;
-  readonly turned?: number;
-  readonly dead?: number;
-  readonly job?: number;
-}
-
-const programs = new Set<ChildProcess>();
 afterEach(async () => {
   for (const child of programs) child.kill("SIGKILL");
   programs.clear();
   await endTrials();
 });
-
-/** A process that takes part in a folder's file; see members-process.ts. */
-class Program {
-  readonly acked: Acked[] = [];
-  readonly refused: string[] = [];
-  readonly child: ChildProcess;
-  readonly #waiting: ((answer: Answer) => void)[] = [];
-  #tellAcked: () => void = () => {};
-
-  private constructor(dir: string, started: (answer: Answer) => void) {
-    const file = new URL("./members-process.js", import.meta.url).pathname;
-    const child = spawn(process.execPath, [file, dir], { stdio: ["pipe", "pipe", "inherit"] });
-    programs.add(child);
-    this.child = child;
-    child.stdin.on("error", () => {});
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      const answer = JSON.parse(line) as Answer;
-      if (answer.started !== undefined) started(answer);
-      else if (answer.acked !== undefined) this.#noteAcked(answer);
-      else if (answer.refused !== undefined) this.refused.push(`${answer.refused}: ${answer.why}`);
-      else this.#waiting.shift()?.(answer);
-    });
-  }
-
-  static async start(dir: string): Promise<Program> {
-    return await new Promise((resolve) => {
-      const program: Program = new Program(dir, () => resolve(program));
-    });
-  }
-
-  publish(step: { readonly key: string; readonly n: number; readonly spins?: number }): void {
-    this.child.stdin?.write(`${JSON.stringify({ publish: step })}\n`);
-  }
-
-  /** Resolves when at least so many events are acknowledged. */
-  async ackedAtLeast(count: number): Promise<void> {
-    while (this.acked.length < count)
-      await new Promise<void>((resolve) => {
-        this.#tellAcked = resolve;
-      });
-  }
-
-  async ask(ask: object): Promise<Answer> {
-    return await new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.child.stdin?.write(`${JSON.stringify(ask)}\n`);
-    });
-  }
-
-  async kill(): Promise<void> {
-    const gone = once(this.child, "exit");
-    this.child.kill("SIGKILL");
-    await gone;
-  }
-
-  #noteAcked({ acked = 0, key = "", offset = 0 }: Answer): void {
-    this.acked.push({ n: acked, key, offset });
-    this.#tellAcked();
-  }
-}
-
-const keys = Array.from({ length: 10 }, (_, n) => `k${n}`);
-const keyOf = (n: number) => keys[n % keys.length] as string;
-const ownerPid = (dir: string) => (JSON.parse(readFileSync(join(dir, "owner.json"), "utf8")) as { pid: number }).pid;
-
-/** Asks until what was acknowledged is handled; what is handled then, by key. */
-async function handled(by: Program, acked: readonly Acked[]): Promise<ReadonlyMap<string, readonly number[]>> {
-  for (;;) {
-    const { numbers = [] } = await by.ask({ numbers: keys });
-    const found = new Map(keys.map((key, index) => [key, numbers[index] ?? []]));
-    if (acked.every(({ key, n }) => found.get(key)?.includes(n))) return found;
-  }
-}
-
-/** What was acknowledged is there once, in the order of the log. */
-function expectOnceInOrder(found: ReadonlyMap<string, readonly number[]>, acked: readonly Acked[]): void {
-  for (const [key, numbers] of found) {
-    expect(new Set(numbers).size, `${key} has nothing twice`).toBe(numbers.length);
-    const inLog = acked.filter((one) => one.key === key).sort((a, b) => a.offset - b.offset);
-    const places = inLog.map(({ n }) => numbers.indexOf(n));
-    expect(places).toEqual([...places].sort((a, b) => a - b));
-  }
-}
 
 describe("three processes on one file", () => {
   it("share the partitions, and handle every event once, in order", async () => {

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { type FaultName, leasesOf, plant } from "./faults.js";
 import { type DeathPoint, dieAt } from "./faults-death.js";
+import { aliveEvery, freezeAtEach } from "./faults-freezing.js";
 
 /** What is to go wrong. */
 export interface FaultPlan {
@@ -11,6 +12,10 @@ export interface FaultPlan {
   /** How long leases are, in place of 15 s. */
   readonly leaseMs?: number;
   readonly death?: Omit<DeathPoint, "armed">;
+  /** The folder whose files say which process freezes, and where each has frozen. */
+  readonly freeze?: string;
+  /** How often processes say that they are alive, in place of 3 s. */
+  readonly aliveMs?: number;
   /** Nobody kills itself once this file is gone. */
   readonly armedBy?: string;
 }
@@ -20,3 +25,5 @@ if (plan.fault !== undefined) plant(plan.fault);
 if (plan.leaseMs !== undefined) leasesOf(plan.leaseMs);
 if (plan.death !== undefined)
   dieAt({ ...plan.death, armed: () => plan.armedBy === undefined || existsSync(plan.armedBy) });
+if (plan.freeze !== undefined) freezeAtEach(plan.freeze);
+if (plan.aliveMs !== undefined) aliveEvery(plan.aliveMs);
