@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { silentLogger } from "../runtime/logger.js";
 import { seededRandom } from "../runtime/random.js";
 import type { Position } from "../store/unit.js";
@@ -17,6 +17,7 @@ import { endTrials, tempFolder } from "../testing/trial.js";
 import { virtualClock } from "../testing/virtual-clock.js";
 import { type Bell, Core } from "./core.js";
 import { prepareFile } from "./format.js";
+import { LaneTables } from "./lane-tables.js";
 import { openDatabase } from "./sqlite.js";
 
 const topics = [{ topic: checkedTopic, incarnation: "one", types: ["thing.done"], start: [0, 0] }];
@@ -66,6 +67,30 @@ it("what joins a lane behind a skip is its head, though nobody waited for the sk
   writes.commit([unitOf(recordClaim(position, 1), { entry: follower }, { lane: "k" })], []);
   expect(core.reads.readLaneHead(checkedConsumer, "k")).toMatchObject({ state: "parked" });
   expect(await skipping).toMatchObject({ changed: 1 });
+});
+
+it("an act on one dead letter does not look at the others, and leaves their lanes held", async () => {
+  const [position] = (await filled()) as [Position];
+  const { writes, operate, log } = core.door("member");
+  const count = 300;
+  await log.append(Array.from({ length: count }, (_, n) => newRecord(`m${n}`, { partition: 0 })));
+  const dead = Array.from({ length: count }, (_, n) =>
+    unitOf(
+      recordClaim(position, n),
+      { entry: { ...newEntry(n, { state: "dead" }), lane: `lane${n}` } },
+      { lane: `lane${n}` },
+    ),
+  );
+  const entries = writes.commit(dead, []).map((outcome) => (outcome.type === "committed" ? (outcome.entry ?? 0) : 0));
+  const reload = vi.spyOn(LaneTables.prototype, "reload");
+  for (const entry of entries.slice(0, 10)) operate.skip([entry], act);
+  expect(reload).not.toHaveBeenCalled();
+  const held = (n: number) =>
+    writes.commit([unitOf(recordClaim(position, count + 1), {}, { lane: `lane${n}` })], [])[0]?.type;
+  expect(held(10)).toBe("held");
+  operate.forget(checkedConsumer, act);
+  expect(reload).toHaveBeenCalledTimes(1);
+  reload.mockRestore();
 });
 
 it("what a member held that does not come back is taken after a lease, also when its number is another program's now", async () => {

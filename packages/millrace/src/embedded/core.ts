@@ -201,7 +201,7 @@ export class Core {
    */
   #operating(operate: OperateNow, member: string): OperateNow {
     const changed = <T extends ActOutcome>(outcome: T): T => {
-      this.#lanes.reload();
+      this.#lanes.recount(outcome.lanes);
       this.ring({ change: { lanes: outcome.lanes, amended: true } }, member);
       return outcome;
     };
@@ -216,6 +216,7 @@ export class Core {
       forget: (consumer, act) => {
         const outcome = changed(operate.forget(consumer, act));
         this.#positions.forget(consumer);
+        this.#lanes.reload();
         this.ring({ change: { leases: true } }, member);
         return outcome;
       },
@@ -224,7 +225,7 @@ export class Core {
       seek: (asked, act) => {
         const outcome = operate.seek(asked, act);
         this.#positions.forget(asked.consumer);
-        this.#lanes.reload();
+        this.#lanes.recount(outcome.lanes);
         this.ring({ change: { lanes: outcome.lanes, amended: true, leases: true } }, member);
         return outcome;
       },
@@ -271,7 +272,7 @@ export class Core {
       advanceJobs: (now) => {
         const outcome = operate.advanceJobs(now);
         if (outcome.lanes.length === 0) return outcome;
-        this.#lanes.reload();
+        this.#lanes.recount(outcome.lanes);
         this.ring({ change: { lanes: outcome.lanes } }, member);
         return outcome;
       },

@@ -9,6 +9,7 @@ export class LaneTables {
   readonly #held = new Map<string, Map<string, number>>();
   readonly #insert: Statement;
   readonly #head: Statement;
+  readonly #holding: Statement;
   #undo: (() => void)[] = [];
   /** Lanes whose entries the group under way has changed. */
   #changed: { readonly consumer: string; readonly lane: string }[] = [];
@@ -23,16 +24,28 @@ export class LaneTables {
       database,
       "SELECT entry, state, due, holds FROM mr_lane_entries WHERE consumer = ? AND lane = ? ORDER BY holds DESC, entry LIMIT 1",
     );
+    this.#holding = database.prepare(
+      "SELECT count(*) AS n FROM mr_lane_entries WHERE consumer = ? AND lane = ? AND holds = 1",
+    );
     this.reload();
   }
 
-  /** Counts the held lanes anew, after something other than a unit changed them. */
+  /** Counts all held lanes anew: a scan of the entries. */
   reload(): void {
     this.#held.clear();
     const rows = this.#database
       .prepare("SELECT consumer, lane, count(*) AS n FROM mr_lane_entries WHERE holds = 1 GROUP BY consumer, lane")
       .all() as { consumer: string; lane: string; n: number }[];
     for (const { consumer, lane, n } of rows) this.#count(consumer, lane, n);
+  }
+
+  /** Counts these lanes anew, after something other than a unit changed their entries. */
+  recount(lanes: readonly { readonly consumer: string; readonly lane: string }[]): void {
+    for (const { consumer, lane } of lanes) {
+      const { n } = this.#holding.get(consumer, lane) as { n: number };
+      const before = this.#held.get(consumer)?.get(lane) ?? 0;
+      if (n !== before) this.#count(consumer, lane, n - before);
+    }
   }
 
   isHeld(consumer: string, lane: string): boolean {
