@@ -15,6 +15,8 @@ export interface DeclaredMap {
   readonly hearers: ReadonlyMap<string, readonly Hearer[]>;
   /** What a service may publish or send when it handles a type. */
   readonly reactions: readonly Reaction[];
+  /** What patterns send to themselves: part of no choreography. */
+  readonly inner: ReadonlySet<string>;
 }
 
 /** A service turns one type into another. */
@@ -29,6 +31,7 @@ export function declaredMap(services: readonly ServiceDeclaration[]): DeclaredMa
   const publishers = new Map<string, Set<string>>();
   const hearers = new Map<string, Hearer[]>();
   const reactions: Reaction[] = [];
+  const inner = new Set(services.flatMap(({ parts }) => parts.flatMap((one) => one.inner ?? [])));
   const publishes = (type: string, service: string) =>
     void publishers.set(type, (publishers.get(type) ?? new Set()).add(service));
   for (const { name: service, consumers, commands, owned, parts } of services) {
@@ -42,15 +45,17 @@ export function declaredMap(services: readonly ServiceDeclaration[]): DeclaredMa
     for (const { name, subscriptions } of [...consumers, own]) {
       const consumer = name === undefined ? service : `${service}.${name}`;
       for (const { contract, options } of subscriptions) {
+        if (inner.has(contract.type)) continue;
         hearers.set(contract.type, [...(hearers.get(contract.type) ?? []), { consumer, service }]);
         for (const { type: effect } of options.emits ?? []) {
+          if (inner.has(effect)) continue;
           publishes(effect, service);
           reactions.push({ service, cause: contract.type, effect });
         }
       }
     }
   }
-  return { services: services.map(({ name }) => name), publishers, hearers, reactions };
+  return { services: services.map(({ name }) => name), publishers, hearers, reactions, inner };
 }
 
 /**

@@ -6,6 +6,7 @@ import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { service } from "../service/declare.js";
 import { endTrials, type Trial, tempFolder, trial } from "../testing/trial.js";
+import { shop as fulfilling, orders as sales } from "../testing/trial-shop.js";
 import { flowMap } from "./map.js";
 
 afterEach(endTrials);
@@ -119,6 +120,16 @@ describe("the map", () => {
     });
     expect(since.observed).toMatchObject({ events: 1 });
     expect(since.drift.unfed).toHaveLength(4);
+  });
+
+  it("leaves out what a saga tells itself", async () => {
+    const t = await trial(fulfilling({}));
+    await t.app.publish(sales.placed({ orderId: "o-1", pence: 100 }));
+    await t.rest();
+    const map = await mapOf(t);
+    expect(JSON.stringify(map)).not.toMatch(/saga-|steer-/);
+    expect(map.drift.undeclared).toEqual([]);
+    expect(map.edges).toContainEqual(expect.objectContaining({ type: "payment.taken", declared: true, events: 1 }));
   });
 
   it("names circles of causes, each once", async () => {

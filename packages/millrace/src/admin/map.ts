@@ -67,7 +67,10 @@ export async function flowMap(
 ): Promise<FlowMap> {
   const declared = declaredMap(services);
   const observed = await observe(inspect, window);
-  const reactions = [...observed.reactions].map(([name, events]) => ({ ...reactionOf(name), events }));
+  for (const type of declared.inner) observed.published.delete(type);
+  const reactions = [...observed.reactions]
+    .map(([name, events]) => ({ ...reactionOf(name), events }))
+    .filter(({ cause, effect }) => !declared.inner.has(cause) && !declared.inner.has(effect));
   return {
     services: declared.services,
     edges: edgesOf(declared, observed),

@@ -38,7 +38,8 @@ export function projectionActsOf(live: Live): ProjectionActs {
     },
     async swapProjection({ projection, force = false, waitMs = 0, ...args }) {
       const act = actOf(live, args);
-      const next = buildMeant(await builds(), projection, ["building", "retired"]);
+      // Going back takes the name of a build: who repeats a swap whose answer was lost must not undo it.
+      const next = buildMeant(await builds(), projection, ["building"]);
       const { dryRun = false } = args;
       const report = { dryRun, matched: next.state === "live" ? 0 : 1, keys: 0, unchanged: [] };
       const consumer = buildConsumer(next);

@@ -18,6 +18,8 @@ export interface PartDeclaration {
   /** Topics that this part alone writes, each key of them a stream. */
   readonly topics: readonly Topic<Readonly<Record<string, AnyEvent>>>[];
   readonly commands: readonly Subscription[];
+  /** Types of messages that nobody but the part itself sends and hears: no map shows them. */
+  readonly inner?: readonly string[];
   readonly consumers: readonly ConsumerDeclaration[];
   /** Commands of which one takes the other back: they are one service's, so that they stay in order. */
   readonly pairs?: readonly { readonly where: string; readonly send: string; readonly undo: string }[];

@@ -2,6 +2,7 @@ import type { ReplyTo } from "../log/reply-to.js";
 import type { Fact, Instance, StepState } from "./instance.js";
 import type { Answered, Due, Steer } from "./own-contracts.js";
 import { type SagaPlan, type StepPlan, stepOf } from "./plan.js";
+import { refusePromise } from "./promise.js";
 import { steer } from "./steer.js";
 import { abort, ending, type Moment, sending, Turn } from "./turn.js";
 
@@ -228,7 +229,7 @@ function nextForward(turn: Turn): Fact | undefined {
     for (const step of stage) {
       const { status, tries } = turn.step(step.name);
       if (status === "waiting") {
-        if (step.when === undefined || step.when(instance.state as never)) return sending(turn, step, tries + 1);
+        if (isNeeded(step, instance, plan.name)) return sending(turn, step, tries + 1);
         return { type: "skipped", step: step.name, why: "not needed" };
       }
       if (status !== "done" && status !== "skipped") settled = false;
@@ -236,6 +237,13 @@ function nextForward(turn: Turn): Fact | undefined {
     if (!settled) return undefined;
   }
   return ending(turn, "completed");
+}
+
+function isNeeded({ name, when }: StepPlan, { state }: Instance, saga: string): boolean {
+  if (when === undefined) return true;
+  const needed: unknown = when(state as never);
+  refusePromise(needed, `saga ${saga}: what when() of step ${name} returns`);
+  return Boolean(needed);
 }
 
 /** From the last stage to the first: a stage is begun when the one after it is settled. */

@@ -17,7 +17,7 @@ import { sagaHandlers } from "./handlers.js";
 import { type Instance, instanceDocuments } from "./instance.js";
 import { checkKeys } from "./instance-key.js";
 import { kindsOf, type OpenStep } from "./kinds.js";
-import { type OwnContracts, ownContracts } from "./own-contracts.js";
+import { innerTypes, type OwnContracts, ownContracts } from "./own-contracts.js";
 import type { SagaPlan, StepPlan, StepRetry } from "./plan.js";
 import { probe } from "./probe.js";
 import type { SagaOptions, SagaRetry, StepOptions } from "./saga.js";
@@ -77,6 +77,8 @@ class StageBuilder {
     const where = `saga ${this.saga}: step ${name}`;
     checkKebabName(name, `a step of saga ${this.saga}`);
     checkOptions(options, stepOptions, { where });
+    // Every object has it: a step of this name would be taken for one that has been sent.
+    if (name in {}) throw new Failure("OPTION_INVALID", `${where}: this name cannot be used; choose another`);
     if (this.taken.has(name)) throw new Failure("OPTION_INVALID", `${where} is there twice; give each its own name`);
     this.taken.add(name);
     const { send, undo, done, failed = [], kind, when, onDone, onFailed, timeout } = options;
@@ -255,6 +257,7 @@ function partOf(declaration: SagaDeclaration, from: "beginning" | "end" | undefi
   );
   return {
     title: `saga ${plan.name}`,
+    inner: innerTypes(own),
     topics: [],
     commands: [
       { contract: own.steer as unknown as AnyContract, options: { emits }, handler: steer as Handler, emitsAny: true },

@@ -28,6 +28,11 @@ const other = command("other", z.object({ parcelId: z.string() }), { key: "parce
 const unkeyed = topic("unkeyed", { key: "id", events: { seen: event("unkeyed.seen", z.object({ id: z.string() })) } });
 
 it.each([
+  [
+    "a step whose name every object has",
+    () => begin().step("constructor", paid),
+    /constructor: this name cannot be used/,
+  ],
   ["a step in the middle without undo", () => begin().step("ship", shipped).step("pay", paid), /ship has no undo/],
   [
     "a compensatable step without undo",

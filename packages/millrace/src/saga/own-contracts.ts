@@ -112,6 +112,11 @@ export function ownContracts(kind: "saga" | "process", name: string): OwnContrac
   };
 }
 
+/** What nobody else has to know of. */
+export function innerTypes({ topic: { answered, due }, steer }: OwnContracts): readonly string[] {
+  return [answered.type, due.type, steer.type];
+}
+
 /** The name of an instance's timer of one step: names of timers are the whole service's. */
 export function timerName({ name }: OwnContracts, key: string, step: string): string {
   return `${name}/${step}/${key}`;

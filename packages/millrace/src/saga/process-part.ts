@@ -16,7 +16,7 @@ import { durationMs } from "../runtime/duration.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
 import { instanceDocuments, remember } from "./instance.js";
 import { checkKeys, instanceKey } from "./instance-key.js";
-import { type Answered, type Due, type OwnContracts, ownContracts, timerName } from "./own-contracts.js";
+import { type Answered, type Due, innerTypes, type OwnContracts, ownContracts, timerName } from "./own-contracts.js";
 import type { ProcessInstance, ProcessOptions, ProcessOutput } from "./process.js";
 import { refusePromise } from "./promise.js";
 
@@ -83,6 +83,7 @@ export class ProcessPart implements Part {
     ];
     return {
       title: `process ${this.name}`,
+      inner: innerTypes(this.#own),
       of: this,
       topics: [],
       commands: [],

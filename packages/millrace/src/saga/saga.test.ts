@@ -9,6 +9,7 @@ import { saga } from "./saga.js";
 afterEach(endTrials);
 
 const order = { orderId: "o-1", pence: 100 };
+const payOnly = command("pay-later", z.object({ orderId: z.string() }), { key: "orderId" });
 
 async function played(options: ShopOptions = {}) {
   const runs: string[] = [];
@@ -58,17 +59,32 @@ describe("a saga", () => {
     expect(runs).toHaveLength(3);
   });
 
+  it("does not take a promise of `when` for a yes", async () => {
+    const late = saga("late", { startsOn: orders.placed, key: "orderId", state: ({ data }) => data }).step("pay", {
+      when: (async () => false) as never,
+      send: (s) => payOnly({ orderId: s.orderId }),
+      done: orders.placed,
+      undo: "nothing",
+    });
+    const t = await trial([service("orders").owns(orders, late), service("paying").handle(payOnly, () => {})]);
+    await t.app.publish(orders.placed(order));
+    await t.rest();
+    expect((await t.entries())[0]?.failure).toMatchObject({
+      code: "DECISION_INVALID",
+      message: "saga late: what when() of step pay returns is a promise; it is returned synchronously",
+    });
+  });
+
   it("does not begin with a state that is a promise: its steps would know nothing", async () => {
-    const pay = command("pay-later", z.object({ orderId: z.string() }), { key: "orderId" });
     const late = saga("late", { startsOn: orders.placed, key: "orderId", state: async ({ data }) => data }).step(
       "pay",
       {
-        send: () => pay({ orderId: "o-1" }),
+        send: () => payOnly({ orderId: "o-1" }),
         done: orders.placed,
         undo: "nothing",
       },
     );
-    const t = await trial([service("orders").owns(orders, late), service("paying").handle(pay, () => {})]);
+    const t = await trial([service("orders").owns(orders, late), service("paying").handle(payOnly, () => {})]);
     await t.app.publish(orders.placed(order));
     await t.rest();
     expect(await t.app.saga(late).get("o-1")).toBeUndefined();
