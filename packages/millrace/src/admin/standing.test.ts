@@ -20,6 +20,7 @@ const status: ConsumerStatus = {
   consumer: "payments",
   state: "running",
   partitions: 1,
+  resting: false,
   inFlight: 0,
   queued: 0,
   eventsBytes: 0,
@@ -89,9 +90,10 @@ describe("a consumer's verdict", () => {
     expect(verdict({ view: behind })).toBe("slow: 5 events behind");
     const still = { ...status, progressAt: now - 61_000 };
     expect(verdict({ view: behind, status: still })).toMatch(/^stalled: .* 61 s$/);
-    expect(verdict({ view: behind, status: { ...still, partitions: 0 } })).toMatch(
-      /^slow: .* behind; another process has its partitions$/,
-    );
+    for (const elsewhere of [{ partitions: 0 }, { partitions: 3, resting: true }])
+      expect(verdict({ view: behind, status: { ...still, ...elsewhere } })).toMatch(
+        /^slow: .* behind; another process has the partitions they are in$/,
+      );
     expect(verdict({ view: { ...behind, lagMs: 10_000 }, status: { ...status, progressAt: now - 61_000 } })).toMatch(
       /^slow/,
     );

@@ -102,9 +102,10 @@ function judge({ view, status, head, elsewhere, live, now }: StandingFacts): { v
       reason: `${view.lagRecords} events behind; this process was started without ${view.service}, another one runs it or none`,
     };
   const still = now - status.progressAt;
-  if (still > stalledMs && view.lagMs > stalledMs && status.partitions > 0)
+  const here = status.partitions > 0 && !status.resting;
+  if (still > stalledMs && view.lagMs > stalledMs && here)
     return { verdict: "stalled", reason: `has work and made no progress for ${Math.round(still / 1_000)} s` };
-  const where = status.partitions > 0 ? "" : "; another process has its partitions";
+  const where = here ? "" : "; another process has the partitions they are in";
   return { verdict: "slow", reason: `${view.lagRecords} events behind${where}` };
 }
 

@@ -116,6 +116,8 @@ export interface ConsumerStatus {
   readonly failure?: { readonly code: string; readonly message: string };
   /** How many partitions of its topics this process has: the others are with other processes. */
   readonly partitions: number;
+  /** Nothing is left to do in the partitions that this process has: what lags is with others. */
+  readonly resting: boolean;
   /** It pauses: keys fail alike, so what its handlers depend on seems to be down. `since` in ms, app clock. */
   readonly circuit?: { readonly since: number; readonly code: string; readonly message: string };
   /**

@@ -74,9 +74,10 @@ async function storeProblem(
 export async function laggards(running: Running, windowMs: number): Promise<readonly Laggard[]> {
   const now = running.clock.now();
   const statuses = running.consumers();
-  // Without a partition here, the work is another process's.
+  // Without a partition here, or with nothing to do in those it has, the work is another process's.
   const suspects = statuses.filter(
-    ({ state, partitions, progressAt }) => state === "running" && partitions > 0 && now - progressAt > windowMs,
+    ({ state, partitions, resting, progressAt }) =>
+      state === "running" && partitions > 0 && !resting && now - progressAt > windowMs,
   );
   const views = suspects.length === 0 ? [] : await running.engine.inspect.consumers(now);
   const waiting = new Map(

@@ -118,7 +118,7 @@ describe("verify", () => {
 
   it("passes services whose effects are their own, through duplicates, other orders and crashes", async () => {
     expect((await verify({ services: [desk] }, scenario)).runs).toBe(15);
-  });
+  }, 120_000);
 
   it("finds a handler that counts in memory", async () => {
     const counts = new Map<string, number>();
