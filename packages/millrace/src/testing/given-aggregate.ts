@@ -8,15 +8,9 @@ import type { Refusal } from "../consumer/handler.js";
 import { contractDeclaration, type Message, type Received } from "../contract/contract.js";
 import type { ContractDeclaration } from "../contract/declaration.js";
 import { difference, messageLine, shown } from "./difference.js";
+import { effectsDiffer } from "./expected.js";
 import type { AskedAggregate, DecidedAggregate, GivenEnvelope } from "./given.js";
-
-/** A message as it will be stored and read: its schema has filled in and trimmed what it does. */
-interface Stored {
-  readonly key: string;
-  readonly type: string;
-  readonly version: number;
-  readonly data: unknown;
-}
+import { receivedMessage, type Stored, storedMessage } from "./given-message.js";
 
 /** An aggregate on its own: what the runtime does with one, without the runtime. */
 export class AggregateScene {
@@ -42,7 +36,7 @@ export class AggregateScene {
     const asked = this.#stored(command, this.#definition.commands);
     if (this.#key !== undefined && asked.key !== this.#key)
       throw new Error(`${asked.type} asks ${asked.key}, the given events are of ${this.#key}`);
-    const received = receivedOf(asked, envelope);
+    const received = receivedMessage(asked, envelope);
     const answer = decision(this.#definition, received, this.#before.state);
     this.#assertPure(received, answer);
     return new Asked(asked, answer, this.#after(asked.key, answer));
@@ -80,13 +74,12 @@ export class AggregateScene {
 
   #stored(message: Message<string, unknown>, among: ReadonlyMap<string, ContractDeclaration>): Stored {
     const contract = contractDeclaration(message);
-    const { type, version } = contract;
+    const { type } = contract;
     if (among.get(type) !== contract)
       throw new Error(
         `${type} is not one of aggregate ${this.#definition.name}; it has ${[...among.keys()].join(", ")}`,
       );
-    const accepted = contract.accept(message.data);
-    return { key: contract.keyOf(accepted), type, version, data: JSON.parse(contract.textOf(accepted)) as unknown };
+    return storedMessage(message);
   }
 }
 
@@ -114,7 +107,8 @@ class Asked implements AskedAggregate<unknown> {
     if (isList(expected)) {
       if (answer.type === "refused")
         return `refused with ${shown(answer.refusal)}, expected were\n${expected.map((one) => `  ${messageLine(one)}`).join("\n")}`;
-      return eventsDiffer(expected, answer.events);
+      const differ = effectsDiffer(expected, answer.events);
+      return differ === undefined ? undefined : `decided other events (- expected, + decided)\n${differ}`;
     }
     if (answer.type === "events")
       return `expected was the refusal ${shown(expected)}, decided were\n${answer.events.map((one) => `  ${messageLine(one)}`).join("\n")}`;
@@ -130,50 +124,4 @@ function isList(
   expected: readonly Message<string, unknown>[] | Refusal,
 ): expected is readonly Message<string, unknown>[] {
   return Array.isArray(expected);
-}
-
-function eventsDiffer(
-  expected: readonly Message<string, unknown>[],
-  decided: readonly Message<string, unknown>[],
-): string | undefined {
-  const lines: string[] = [];
-  let alike = true;
-  for (let index = 0; index < Math.max(expected.length, decided.length); index += 1) {
-    const [one, other] = [expected[index], decided[index]].map(storable);
-    const changes = changesBetween(one, other);
-    if (changes.length === 0) {
-      lines.push(`    ${messageLine(one)}`);
-      continue;
-    }
-    alike = false;
-    if (one !== undefined) lines.push(`  - ${messageLine(one)}`);
-    if (other !== undefined) lines.push(`  + ${messageLine(other)}`);
-    if (one !== undefined && one.type === other?.type) lines.push(difference(one.data, other.data));
-  }
-  return alike ? undefined : `decided other events (- expected, + decided)\n${lines.join("\n")}`;
-}
-
-/** What would be stored of it: two messages that differ in a default that is filled in are the same. */
-function storable(message: Message<string, unknown> | undefined): Message<string, unknown> | undefined {
-  if (message === undefined) return undefined;
-  const contract = contractDeclaration(message);
-  return { type: contract.type, data: contract.accept(message.data) };
-}
-
-const someId = "00dc6acf-ac00-7000-8000-000000000000";
-
-function receivedOf({ key, type, version, data }: Stored, { time, actor }: GivenEnvelope): Received<string, unknown> {
-  return {
-    type,
-    data,
-    id: someId,
-    key,
-    time: time ?? new Date(Date.UTC(2000, 0)),
-    source: "outside",
-    topic: "commands",
-    version,
-    correlationId: someId,
-    hops: 0,
-    ...(actor === undefined ? {} : { actor }),
-  };
 }

@@ -1,9 +1,21 @@
 import type { Aggregate } from "../aggregate/aggregate.js";
 import type { Refusal } from "../consumer/handler.js";
+import { partDeclaration } from "../consumer/part.js";
 import type { EventName, Message } from "../contract/contract.js";
+import type { DocumentType } from "../contract/documents.js";
+import type { Projection } from "../projection/projection.js";
+import { SagaBuilder, sagaDeclaration } from "../saga/declare.js";
+import type { SagaStatus } from "../saga/instance.js";
+import type { Process } from "../saga/process.js";
+import { ProcessPart } from "../saga/process-part.js";
+import type { Saga } from "../saga/saga.js";
+import type { Service } from "../service/service.js";
 import { AggregateScene } from "./given-aggregate.js";
+import { type GivenDocument, type GivenService, ServiceScene } from "./given-handler.js";
+import { type GivenProjection, ProjectionScene } from "./given-projection.js";
+import { type GivenSaga, type Happening, type SagaOutcome, SagaScene } from "./given-saga.js";
 
-/** What a command says beside its data, where `decide` looks at it. */
+/** What a message says beside its data, where somebody looks at it. */
 export interface GivenEnvelope {
   /** By default the beginning of the year 2000. */
   readonly time?: Date;
@@ -65,6 +77,131 @@ export interface DecidedAggregate<State> {
 export function given<State, Command extends string>(
   pattern: Aggregate<State, Command>,
   events: readonly Message<EventName, unknown>[],
-): GivenAggregate<State, Command> {
-  return new AggregateScene(pattern, events) as unknown as GivenAggregate<State, Command>;
+): GivenAggregate<State, Command>;
+/**
+ * The rows that a projection makes of events, in their order.
+ *
+ * Each fold is made twice and may not change the row before it.
+ *
+ * @throws {Error} when it does not fold one of the events, or a fold is not pure; {Failure} DOCUMENT_REJECTED when a row
+ * does not fit its schema or is a promise.
+ * @example
+ * ```ts
+ * import { event, projection, topic } from "millrace";
+ * import { given } from "millrace/testing";
+ * import { z } from "zod";
+ *
+ * const Visit = z.object({ page: z.string() });
+ * const visits = topic("visits", { key: "page", events: { made: event("visit.made", Visit) } });
+ * const counts = projection("visit-counts", { version: 1, row: z.object({ visits: z.int() }) })
+ *   .on(visits.made, (row) => ({ visits: (row?.visits ?? 0) + 1 }));
+ *
+ * given(counts, [visits.made({ page: "home" }), visits.made({ page: "home" })]).then({ home: { visits: 2 } });
+ * ```
+ */
+export function given<Row>(
+  pattern: Projection<Row>,
+  events: readonly Message<EventName, unknown>[],
+): GivenProjection<Row>;
+/**
+ * What a saga does next. An event that answers a step replies to the command which that step has sent last.
+ *
+ * @example
+ * ```ts
+ * import { command, event, saga, topic } from "millrace";
+ * import { given } from "millrace/testing";
+ * import { z } from "zod";
+ *
+ * const Order = z.object({ orderId: z.string() });
+ * const orders = topic("orders", { key: "orderId", events: { placed: event("order.placed", Order), paid: event("order.paid", Order) } });
+ * const payments = topic("payments", { key: "orderId", events: { taken: event("payment.taken", Order) } });
+ * const pay = command("pay", Order, { key: "orderId" });
+ * const paying = saga("paying", { startsOn: orders.placed, key: "orderId", state: ({ data }) => data })
+ *   .step("pay", { send: (s) => pay(s), done: payments.taken })
+ *   .completed((s) => orders.paid(s));
+ *
+ * const order = { orderId: "o-1" };
+ * await given(paying, []).when(orders.placed(order)).then([pay(order)]);
+ * await given(paying, [orders.placed(order)]).when(payments.taken(order)).then([orders.paid(order)]);
+ * await given(paying, [orders.placed(order)]).when({ command: "pay", outcome: "refused", code: "BROKE" }).then([]);
+ * ```
+ */
+export function given<State, Key extends string>(
+  pattern: Saga<State, Key>,
+  happened: readonly Happening[],
+): GivenSaga<SagaOutcome<State, SagaStatus>>;
+/**
+ * What a process decides next.
+ *
+ * @example
+ * ```ts
+ * import { command, event, process, topic } from "millrace";
+ * import { given } from "millrace/testing";
+ * import { z } from "zod";
+ *
+ * const Cart = z.object({ cartId: z.string() });
+ * const carts = topic("carts", { key: "cartId", events: { filled: event("cart.filled", Cart) } });
+ * const remind = command("remind", Cart, { key: "cartId" });
+ * const left = process("left-carts", {
+ *   key: "cartId",
+ *   hears: [carts.filled],
+ *   emits: [remind],
+ *   initialState: () => ({ cartId: "" }),
+ *   decide: (input, state) => (input.type === "cart.filled" ? [{ after: "1d", wake: "still there" }] : [remind(state), { end: true }]),
+ *   evolve: (state, input) => (input.type === "cart.filled" ? input.data : state),
+ * });
+ *
+ * const filled = carts.filled({ cartId: "c-1" });
+ * await given(left, []).when(filled).then([{ after: "1d", wake: "still there" }]);
+ * await given(left, [filled]).when({ elapsed: "1d" }).then([remind({ cartId: "c-1" })]);
+ * ```
+ */
+export function given<State>(
+  pattern: Process<State>,
+  happened: readonly Happening[],
+): GivenSaga<SagaOutcome<State, "running" | "ended">>;
+/**
+ * What a service's handlers do, with these documents of the service there before.
+ *
+ * @throws {Failure} DOCUMENT_REJECTED when a document does not fit.
+ * @example
+ * ```ts
+ * import { command, documents, event, service, topic } from "millrace";
+ * import { given } from "millrace/testing";
+ * import { deepEqual } from "node:assert/strict";
+ * import { z } from "zod";
+ *
+ * const Seat = z.object({ seat: z.string() });
+ * const seats = topic("seats", { key: "seat", events: { taken: event("seat.taken", Seat) } });
+ * const take = command("take-seat", Seat, { key: "seat" });
+ * const taken = documents("taken-seats", Seat, { id: "seat" });
+ * const hall = service("hall").handle(take, { emits: [seats.taken] }, async ({ data }, ctx) => {
+ *   if ((await ctx.documents(taken).get(data.seat)) !== undefined) return { refused: "TAKEN" };
+ *   ctx.documents(taken).put(data);
+ *   ctx.publish(seats.taken(data));
+ * });
+ *
+ * const a1 = { seat: "A1" };
+ * const after = await given(hall).when(take(a1)).then([seats.taken(a1)]);
+ * deepEqual(after.documents(taken).get("A1"), a1);
+ * await given(hall, [[taken, a1]]).when(take(a1)).then({ refused: "TAKEN" });
+ * ```
+ */
+export function given<const Docs extends readonly unknown[] = []>(
+  service: Service,
+  documents?: { readonly [At in keyof Docs]: readonly [type: DocumentType<Docs[At]>, document: NoInfer<Docs[At]>] },
+): GivenService;
+export function given(pattern: object, before: readonly unknown[] = []): unknown {
+  const part = partDeclaration(pattern);
+  if (part === undefined) return new ServiceScene(pattern as Service, before as readonly GivenDocument[]);
+  if (pattern instanceof SagaBuilder) {
+    const { plan, documents } = sagaDeclaration(pattern);
+    return new SagaScene({ part, plan, documents }, before as readonly Happening[]);
+  }
+  if (pattern instanceof ProcessPart)
+    return new SagaScene({ part, plan: undefined, documents: pattern.documents }, before as readonly Happening[]);
+  const events = before as readonly Message<EventName, unknown>[];
+  return part.consumers.some(({ view }) => view !== undefined)
+    ? new ProjectionScene(part, events)
+    : new AggregateScene(pattern as Aggregate<unknown, string>, events);
 }

@@ -1,6 +1,8 @@
+export type { Asked } from "./asked.js";
 export { type LogUnderTest, logConformance } from "./conformance/log.js";
 export { type StoreUnderTest, storeConformance } from "./conformance/store.js";
 export type { ConformanceCase, Exceptions } from "./conformance/suite.js";
+export type { Effect } from "./expected.js";
 export {
   type AskedAggregate,
   type DecidedAggregate,
@@ -8,6 +10,9 @@ export {
   type GivenEnvelope,
   given,
 } from "./given.js";
+export type { GivenService, Handled } from "./given-handler.js";
+export type { GivenProjection } from "./given-projection.js";
+export type { GivenSaga, Happening, SagaOutcome } from "./given-saga.js";
 export {
   type Harness,
   type Harnessed,
