@@ -106,7 +106,8 @@ it.each([
   await expect(test().then([])).rejects.toThrow(text);
 });
 
-it("says so when a given document does not fit, or the question itself is awaited", async () => {
+it("says so when a given document does not fit, it is no service, or the question itself is awaited", async () => {
+  expect(toldBy(() => given({ ...hall }))).toMatch(/takes what aggregate\(\).*uncopied/);
   expect(toldBy(() => given(hall, [[taken, { seat: "A1" } as never]]))).toMatch(/taken-seats v1: \/by/);
   const asked = given(hall).when(askedBy("ann")) as unknown as Promise<unknown>;
   await expect((async () => asked)()).rejects.toThrow(/await .then/);

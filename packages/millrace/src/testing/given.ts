@@ -9,6 +9,7 @@ import type { SagaStatus } from "../saga/instance.js";
 import type { Process } from "../saga/process.js";
 import { ProcessPart } from "../saga/process-part.js";
 import type { Saga } from "../saga/saga.js";
+import { serviceDeclaration } from "../service/declare.js";
 import type { Service } from "../service/service.js";
 import { AggregateScene } from "./given-aggregate.js";
 import { type GivenDocument, type GivenService, ServiceScene } from "./given-handler.js";
@@ -193,7 +194,11 @@ export function given<const Docs extends readonly unknown[] = []>(
 ): GivenService;
 export function given(pattern: object, before: readonly unknown[] = []): unknown {
   const part = partDeclaration(pattern);
-  if (part === undefined) return new ServiceScene(pattern as Service, before as readonly GivenDocument[]);
+  if (part === undefined) {
+    if (!isService(pattern))
+      throw new Error("given(…) takes what aggregate(), projection(), saga(), process() or service() made, uncopied");
+    return new ServiceScene(pattern, before as readonly GivenDocument[]);
+  }
   if (pattern instanceof SagaBuilder) {
     const { plan, documents } = sagaDeclaration(pattern);
     return new SagaScene({ part, plan, documents }, before as readonly Happening[]);
@@ -204,4 +209,13 @@ export function given(pattern: object, before: readonly unknown[] = []): unknown
   return part.consumers.some(({ view }) => view !== undefined)
     ? new ProjectionScene(part, events)
     : new AggregateScene(pattern as Aggregate<unknown, string>, events);
+}
+
+function isService(pattern: object): pattern is Service {
+  try {
+    serviceDeclaration(pattern as Service);
+    return true;
+  } catch {
+    return false;
+  }
 }

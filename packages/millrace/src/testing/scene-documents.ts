@@ -40,16 +40,12 @@ export class SceneDocuments {
     return stored === undefined ? undefined : parseStored(declaration, stored);
   }
 
-  /** As a commit does: what another document has is refused, and then nothing is written. */
+  /** As a commit does; one that is refused is the end of the scene. */
   commit(writes: readonly DocumentWrite[]): void {
-    const before = new Map([...this.#documents].map(([type, kept]) => [type, new Map(kept)]));
     this.#commits += 1;
     for (const write of writes) this.#write(write);
     const taken = writes.map((write) => this.#taken(write)).find((found) => found !== undefined);
-    if (taken === undefined) return;
-    this.#documents.clear();
-    for (const [type, kept] of before) this.#documents.set(type, kept);
-    throw new Error(taken);
+    if (taken !== undefined) throw new Error(taken);
   }
 
   #write(write: DocumentWrite): void {
