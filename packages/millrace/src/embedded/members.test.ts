@@ -3,7 +3,7 @@ import { afterEach, expect, it } from "vitest";
 import { silentLogger } from "../runtime/logger.js";
 import { seededRandom } from "../runtime/random.js";
 import { checkedConsumer, checkedService, checkedTopic, newRecord } from "../testing/conformance/units.js";
-import { endTrials, tempFolder } from "../testing/trial.js";
+import { endTrials, otherProgram, tempFolder } from "../testing/trial.js";
 import { virtualClock } from "../testing/virtual-clock.js";
 import { Core } from "./core.js";
 import { prepareFile } from "./format.js";
@@ -35,7 +35,8 @@ class Connection implements OwnerWire {
 const topics = [{ topic: checkedTopic, incarnation: "one", types: ["thing.done"], start: [0, 0] }];
 
 async function opened() {
-  const file = join(tempFolder(), "millrace.db");
+  const dir = tempFolder();
+  const file = join(dir, "millrace.db");
   const database = openDatabase(file);
   const context = { clock: virtualClock(), random: seededRandom(1), logger: silentLogger };
   const core = new Core({ file, database, reader: database, prepared: prepareFile(database, file, 0), context });
@@ -52,7 +53,7 @@ async function opened() {
     members.close();
     await core.close();
   };
-  return { core, members, connect, close };
+  return { dir, core, members, connect, close };
 }
 
 it("a member that comes again keeps its leases when its old connection is seen to end, and is heard over the new one alone", async () => {
@@ -70,5 +71,17 @@ it("a member that comes again keeps its leases when its old connection is seen t
   expect(core.door("2/other").writes.acquire(acquire)).toEqual([]);
   again.end();
   expect([members.size, core.leases.alive("1/member")]).toEqual([0, false]);
+  await close();
+});
+
+it("an owner that another one has fenced lets its members go, so that they ask the next one, and refuses them nothing", async () => {
+  const { dir, connect, close } = await opened();
+  const [one, two] = [connect("1/one"), connect("2/two")];
+  otherProgram(dir, (database) => database.exec("UPDATE mr_engine SET epoch = epoch + 1"));
+  const unit = { claim: { type: "publish" }, reads: [], effects: { records: [newRecord("one")] }, lane: undefined };
+  one.say({ type: "call", call: 1, name: "commit", args: [[unit], []] });
+  await new Promise((turn) => setImmediate(turn));
+  expect([one.closed, two.closed]).toEqual([true, true]);
+  expect(one.answers.filter(({ type }) => type === "failure" || type === "answer")).toEqual([]);
   await close();
 });

@@ -1,4 +1,4 @@
-import { Failure } from "../failure/failure.js";
+import { Failure, isFailure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import type { Cancel, Clock } from "../runtime/clock.js";
 import type { DocumentTypeShape } from "../store/store.js";
@@ -112,8 +112,14 @@ export class Members {
       const value = answer instanceof Promise ? await answer : answer;
       member.wire.send({ type: "answer", call, value });
     } catch (error) {
-      member.wire.send({ type: "failure", call, failure: failureText(error) });
+      // This process does not own the file any more: whoever does is asked again, by all that were asking here.
+      if (isFailure(error, "FENCED")) this.#disown();
+      else member.wire.send({ type: "failure", call, failure: failureText(error) });
     }
+  }
+
+  #disown(): void {
+    for (const { wire } of [...this.#members]) wire.close();
   }
 
   #left(member: Member, inOrder: boolean): void {

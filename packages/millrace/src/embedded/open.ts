@@ -45,10 +45,9 @@ export class OpenEmbedded implements OpenEngine {
     ensureTopic: (topic) => this.#live.log.ensureTopic(topic),
     topics: () => this.#live.log.topics(),
   };
-  readonly operate = operateBy(async (name, args) => {
-    const act = this.#live.operate[name] as (...args: readonly unknown[]) => unknown;
-    return act(...args);
-  });
+  readonly operate = operateBy(async (name, args) =>
+    (this.#live.operate[name] as (...args: readonly unknown[]) => unknown)(...args),
+  );
   readonly #parts: EmbeddedParts;
   readonly #calls = new Calls();
   readonly #ears = new Ears();
@@ -216,8 +215,8 @@ export class OpenEmbedded implements OpenEngine {
   }
 
   async #startHost(dir: string, { before }: Ownership): Promise<void> {
-    const file = join(dir, "millrace.db");
-    this.#host = await startHost({ dir, file, member: this.#parts.member, before }, this.#parts.context.logger);
+    const [file, { member, context }] = [join(dir, "millrace.db"), this.#parts];
+    this.#host = await startHost({ dir, file, member, before }, context.logger);
     if (this.#attach(await greet(this.#host.wire, this.#joining))) return;
     // This process was stopped meanwhile: what it calls would never be answered, and nobody else may own the file.
     await this.#host.close();
@@ -246,8 +245,9 @@ export class OpenEmbedded implements OpenEngine {
 
   /** The owner has gone: one of those that are left takes its place, the others join that one. */
   #lost(): void {
-    this.#wire = undefined;
-    this.#host = undefined;
+    // A writer that only let go of this process must end: two of one process would fence each other.
+    void this.#host?.close();
+    [this.#wire, this.#host] = [undefined, undefined];
     this.#calls.disconnect();
     this.#cancelAlive();
     if (this.#closing) return;
