@@ -36,7 +36,8 @@ async function shared(both: readonly Program[]): Promise<void> {
 function points(dir: string): readonly string[] {
   const file = join(dir, frozenFile);
   if (!existsSync(file)) return [];
-  const lines = readFileSync(file, "utf8").trim().split("\n");
+  // What follows the last line break is being written just now.
+  const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
   return lines.map((line) => (JSON.parse(line) as { point: string }).point);
 }
 
