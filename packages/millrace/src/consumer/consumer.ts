@@ -180,8 +180,8 @@ export class Consumer {
   start(): void {
     this.#started = true;
     this.#wake();
-    // Others may have given leases up between `open` and now, when nobody heard it here.
-    void this.#leasing.look();
+    // What others did between `open` and now, nobody heard here: leases, entries, amendments, pauses.
+    void this.changed({ lanes: "all", amended: true, pauses: true, leases: true });
   }
 
   appended(topics: readonly string[]): void {
