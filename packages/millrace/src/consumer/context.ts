@@ -162,7 +162,7 @@ export class HandlerContext implements PatternContext {
     const records = events.map((event, index) =>
       this.#outgoing(event, undefined, { sequence: stream.version + index + 1 }),
     );
-    this.#add([...records]);
+    for (const record of records) this.#add(record);
     return records;
   }
 
@@ -223,7 +223,7 @@ export class HandlerContext implements PatternContext {
   #emit(message: Message<string, unknown>, what: "publish" | "send", replyTo: string | undefined): void {
     this.#open(what);
     this.#declared(message.type);
-    this.#add([this.#outgoing(message, replyTo)]);
+    this.#add(this.#outgoing(message, replyTo));
   }
 
   #outgoing(message: Message<string, unknown>, replyTo: string | undefined, headers?: Headers): NewRecord {
@@ -232,9 +232,9 @@ export class HandlerContext implements PatternContext {
     return recordOf(message, this.#host.routes, all);
   }
 
-  #add(records: NewRecord[]): void {
-    if (this.effects.records === undefined) this.effects.records = records;
-    else this.effects.records.push(...records);
+  #add(record: NewRecord): void {
+    if (this.effects.records === undefined) this.effects.records = [record];
+    else this.effects.records.push(record);
   }
 
   #origin(type: string, time: number, replyTo: string | undefined): Origin {

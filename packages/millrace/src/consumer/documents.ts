@@ -29,7 +29,7 @@ export class HandlerDocuments {
   readonly #declaration: DocumentDeclaration;
   readonly #type: DocumentType<unknown>;
   /** Index values of the documents that were read. */
-  readonly #indexed = new Map<string, readonly IndexEntry[]>();
+  #indexed: Map<string, readonly IndexEntry[]> | undefined;
 
   constructor(context: Collecting, host: DocumentHost, declaration: DocumentDeclaration, type: DocumentType<unknown>) {
     this.#context = context;
@@ -64,7 +64,10 @@ export class HandlerDocuments {
     const document = parseStored(this.#declaration, stored) as Doc;
     const { indexes, unique } = this.#declaration;
     // Taken now: a handler may change what it was given.
-    if (indexes.length + unique.length > 0) this.#indexed.set(id, indexEntries(this.#declaration, document));
+    if (indexes.length + unique.length > 0) {
+      this.#indexed ??= new Map();
+      this.#indexed.set(id, indexEntries(this.#declaration, document));
+    }
     return document;
   }
 
@@ -80,7 +83,7 @@ export class HandlerDocuments {
     const declaration = this.#declaration;
     const text = declaration.textOf(accepted);
     const indexed = indexEntries(declaration, accepted);
-    const before = this.#indexed.get(id);
+    const before = this.#indexed?.get(id);
     const alike = before?.every(({ value }, at) => value === indexed[at]?.value) === true;
     this.#write({
       service: this.#host.service,
