@@ -2,7 +2,7 @@ import type { Received } from "../contract/contract.js";
 import type { LogRecord } from "../log/log.js";
 import type { Cancel } from "../runtime/clock.js";
 import { signal } from "../runtime/signals.js";
-import type { Outcome, Position, Range, RecordsPart, Unit } from "../store/unit.js";
+import type { EventIdentity, Outcome, Position, Range, RecordsPart, Unit } from "../store/unit.js";
 import type { Alone } from "./alone.js";
 import { type BatchHandler, BatchRefused } from "./batch.js";
 import type { Pending } from "./committer.js";
@@ -233,15 +233,21 @@ class BatchPending implements Pending {
 
 /** The records by partition. Ranges that touch are one, as they are when whole fetches are handled together. */
 function partsOf(runs: readonly Run[]): readonly RecordsPart[] {
-  const byPosition = new Map<Position, Range[]>();
+  const byPosition = new Map<Position, { readonly ranges: Range[]; readonly events: EventIdentity[] }>();
   for (const { claim } of runs) {
     if (claim.type !== "record") continue;
-    const ranges = byPosition.get(claim.position);
-    const range: Range = [claim.start, claim.offset + 1];
-    if (ranges === undefined) byPosition.set(claim.position, [range]);
-    else ranges.push(range);
+    let part = byPosition.get(claim.position);
+    if (part === undefined) {
+      part = { ranges: [], events: [] };
+      byPosition.set(claim.position, part);
+    }
+    part.ranges.push([claim.start, claim.offset + 1]);
+    if (claim.events !== undefined) part.events.push(...claim.events);
   }
-  return [...byPosition].map(([position, ranges]) => ({ position, ranges: joined(ranges) }));
+  return [...byPosition].map(([position, { ranges, events }]) => {
+    const part = { position, ranges: joined(ranges) };
+    return events.length === 0 ? part : { ...part, events };
+  });
 }
 
 function joined(ranges: Range[]): readonly Range[] {

@@ -293,6 +293,8 @@ export class Consumer {
   #take(partition: PartitionFeed, record: LogRecord, bytes: number): void {
     if (!this.#runs.hears(record.type) || partition.isFinished(record.offset)) return;
     const amended = this.#amendments.apply(record);
-    if (amended !== undefined) this.#runs.dispatch(partition, amended, bytes);
+    if (amended === undefined) return;
+    const run = this.#runs.dispatch(partition, amended, bytes);
+    if (this.#host.engine.store.inbox) run.names(record);
   }
 }

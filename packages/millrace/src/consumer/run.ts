@@ -87,6 +87,12 @@ export class Run implements Pending {
     return run;
   }
 
+  /** Its claim names the event, as the log has it: a copy of it may come. */
+  names({ source, id }: LogRecord): void {
+    if (this.claim.type !== "record") return;
+    this.claim = { ...this.claim, events: [...(this.claim.events ?? []), { source, id }] };
+  }
+
   /** Its handler was started at least once. */
   get begun(): boolean {
     return this.deadline > 0;

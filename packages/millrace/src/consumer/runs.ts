@@ -188,13 +188,14 @@ export class Runs {
     return this.#slots.of(type) !== undefined;
   }
 
-  /** Puts an event into its lane. Its claim covers what passed by before it. */
-  dispatch(partition: PartitionFeed, record: LogRecord, bytes: number): void {
+  /** Puts an event into its lane, and returns the run that will handle it. Its claim covers what passed by before it. */
+  dispatch(partition: PartitionFeed, record: LogRecord, bytes: number): Run {
     const { subscription } = this.#slots.of(record.type) as Slot;
     const { memory } = this.load;
     memory.take(bytes);
     const lane = this.lanes.of(laneKey(subscription, record));
-    if (subscription.flow?.coalesces && supersede(lane, record, { partition, subscription, bytes, memory })) return;
+    if (subscription.flow?.coalesces && supersede(lane, record, { partition, subscription, bytes, memory }))
+      return lane.last as Run;
     const claim = {
       type: "record" as const,
       position: partition.position,
@@ -211,6 +212,7 @@ export class Runs {
     lane.push(run);
     this.load.queued += 1;
     this.lanes.advance(lane);
+    return run;
   }
 
   /** Starts the lanes whose turn it is, as far as there are places. */

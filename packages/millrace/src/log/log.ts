@@ -119,6 +119,12 @@ export interface LogReader {
   starts(topic: string): Awaitable<readonly number[]>;
 }
 
+/** Finds its way in what the log still holds. */
+export interface LogHistory {
+  /** For each partition, the first offset whose record reached the log at `at` (ms since the epoch) or later; its end without one. */
+  offsetsAt(topic: string, at: number): Awaitable<readonly number[]>;
+}
+
 export interface LogAdmin {
   /**
    * Makes the topic, or checks that it is the one declared. Owner and retention follow the declaration.

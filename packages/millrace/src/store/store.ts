@@ -71,6 +71,11 @@ export interface ScheduleRow {
 /** The commit and the reads a running process needs. Operators' reads are in `inspect.ts`. */
 export interface Store {
   /**
+   * The log may hold an event twice: the store remembers, by consumer and generation, the events that claims of records
+   * name, and answers `already` to a copy, whose offset it finishes all the same.
+   */
+  readonly inbox?: true;
+  /**
    * Commits a group in one transaction: fence, lock, check, apply. Each unit succeeds or is refused on its own.
    *
    * @throws {Failure} STORE_UNAVAILABLE or STORE_FULL when nothing of the group was committed; send the same again.

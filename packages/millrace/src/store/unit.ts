@@ -22,11 +22,18 @@ export interface Position {
   readonly finished: readonly Range[];
 }
 
+/** What tells two events apart, everywhere. */
+export interface EventIdentity {
+  readonly source: string;
+  readonly id: string;
+}
+
 /** The row whose change makes a unit impossible to repeat. */
 export type Claim =
   /**
    * `offset` of a partition. [`start`, `offset`] becomes finished: the records between passed by unsubscribed. So do the
-   * ranges of `covers`: older events of the key, superseded by this one.
+   * ranges of `covers`: older events of the key, superseded by this one. `events` are the claimed ones, named where the
+   * store keeps an inbox.
    */
   | {
       readonly type: "record";
@@ -34,6 +41,7 @@ export type Claim =
       readonly start: number;
       readonly offset: number;
       readonly covers?: readonly Range[];
+      readonly events?: readonly EventIdentity[];
     }
   /**
    * Many records at once, of partitions of one consumer: all of them, or none. When some are taken already, or a lane of
@@ -53,10 +61,14 @@ export type Claim =
   /** A direct publish: its identity, (source, id), is the claim. */
   | { readonly type: "publish" };
 
-/** Records of one partition: each range ends with one that is claimed, those before it passed by or are claimed too. */
+/**
+ * Records of one partition: each range ends with one that is claimed, those before it passed by or are claimed too.
+ * `events` are the claimed ones, named where the store keeps an inbox.
+ */
 export interface RecordsPart {
   readonly position: Position;
   readonly ranges: readonly Range[];
+  readonly events?: readonly EventIdentity[];
 }
 
 export interface DocumentRead {
