@@ -1,13 +1,13 @@
-import { Failure } from "../failure/failure.js";
 import {
-  amendedAs,
-  type Build,
-  type BuildName,
-  buildConsumer,
-  buildLabel,
-  type Swap,
-  tablePrefix,
-} from "../store/builds.js";
+  knownBuild,
+  liveBuild,
+  rebuildTarget,
+  refuseBehind,
+  refuseRebuild,
+  type ServiceBuild,
+  waitingOnly,
+} from "../store/build-acts.js";
+import { amendedAs, type Build, buildConsumer, buildLabel, type Swap, tablePrefix } from "../store/builds.js";
 import type { Act, ActOutcome } from "../store/operate.js";
 import { isDone } from "../store/position.js";
 import type { Position } from "../store/unit.js";
@@ -18,14 +18,10 @@ import { all, first, run } from "./query.js";
 import type { Database } from "./sqlite.js";
 import { readPositions, readRegistrations } from "./standing.js";
 
-type Named = BuildName & { readonly service: string };
-
 const unchanged: ActOutcome = { changed: 0, lanes: [] };
-/** Topics that only the new build hears: so near to their end it counts as caught up. */
-const nearEnd = 1_000;
 
 /** Runs inside a transaction. The first version of a view is live at once. */
-export function ensureBuild(database: Database, view: Omit<Named, "build">, now: number): readonly Build[] {
+export function ensureBuild(database: Database, view: Omit<ServiceBuild, "build">, now: number): readonly Build[] {
   const { service, name, version } = view;
   const builds = readBuilds(database, service, name);
   if (builds.some((one) => one.version === version)) return builds;
@@ -41,23 +37,16 @@ export function ensureBuild(database: Database, view: Omit<Named, "build">, now:
 /** Runs inside a transaction. */
 export function rebuild(
   database: Database,
-  view: Omit<Named, "build">,
+  view: Omit<ServiceBuild, "build">,
   act: Act,
 ): ActOutcome & { readonly build: number } {
   const { service, name, version } = view;
-  const target = `projection ${service}.${name}@${version}, build `;
+  const target = rebuildTarget(view);
   const builds = readBuilds(database, service, name).filter((one) => one.version === version);
   const last = builds.reduce((max, { build }) => Math.max(max, build), 0);
   // Sent again, because its answer was lost.
   if (wasDone(database, "rebuild", target, act)) return { ...unchanged, build: last };
-  if (last === 0)
-    throw new Failure("NOT_FOUND", `there is no projection ${service}.${name}@${version}; see millrace projections ls`);
-  const building = builds.find(({ state }) => state === "building");
-  if (building !== undefined)
-    throw new Failure(
-      "CONFLICT",
-      `${buildConsumer(building)} is being built; swap it: millrace projections swap ${name}, or drop it`,
-    );
+  refuseRebuild(view, builds);
   insert(database, { service, name, version, build: last + 1 }, "building", act.at);
   audit(database, "rebuild", `${target}${last + 1}`, act);
   return { changed: 1, lanes: [], build: last + 1 };
@@ -65,10 +54,11 @@ export function rebuild(
 
 /** Runs inside a transaction. */
 export function swap(database: Database, { force, ...asked }: Swap, act: Act): ActOutcome {
-  const next = knownBuild(database, asked);
+  const builds = readBuilds(database, asked.service, asked.name);
+  const next = knownBuild(asked, builds, { dropped: false });
   if (next.state === "live") return unchanged;
-  const live = readBuilds(database, asked.service, asked.name).find(({ state }) => state === "live");
-  if (live !== undefined) refuseBehind(database, live, next, force);
+  const live = builds.find(({ state }) => state === "live");
+  if (live !== undefined) refuseSwap(database, { live, next, force });
   setState(database, next, "live", act.at);
   if (live !== undefined) setState(database, live, "retired", act.at);
   audit(
@@ -81,11 +71,10 @@ export function swap(database: Database, { force, ...asked }: Swap, act: Act): A
 }
 
 /** Runs inside a transaction. Its rows are removed later, in pieces. */
-export function drop(database: Database, asked: Named, act: Act): ActOutcome {
-  const build = knownBuild(database, asked, true);
+export function drop(database: Database, asked: ServiceBuild, act: Act): ActOutcome {
+  const build = knownBuild(asked, readBuilds(database, asked.service, asked.name), { dropped: true });
   if (build.state === "dropped") return unchanged;
-  if (build.state === "live")
-    throw new Failure("CONFLICT", `${buildConsumer(build)} is live; swap another one first: millrace projections swap`);
+  if (build.state === "live") throw liveBuild(build);
   const consumer = buildConsumer(build);
   setState(database, build, "dropped", act.at);
   leaveJobs(database, "consumer = ?", [consumer], `${consumer} was dropped by ${act.actor}`);
@@ -137,48 +126,19 @@ function dropTables(database: Database, build: Build): boolean {
   return true;
 }
 
-function refuseBehind(database: Database, live: Build, next: Build, force: boolean): void {
+function refuseSwap(database: Database, { live, next, force }: { live: Build; next: Build; force: boolean }): void {
   const [liveName, nextName] = [buildConsumer(live), buildConsumer(next)];
-  if (readRegistrations(database).every(({ consumer }) => consumer !== nextName))
-    throw new Failure("CONFLICT", `${nextName} has not begun: start an app that declares it`, {
-      details: { behind: [] },
-    });
-  const before = readPositions(database, liveName);
-  const behind = readPositions(database, nextName)
-    .filter((position) => !hasCome(database, position, before))
-    .map(({ topic, partition }) => `${topic}/${partition}`);
-  if (behind.length > 0)
-    throw new Failure(
-      "CONFLICT",
-      `${nextName} is behind ${liveName} in ${behind.slice(0, 5).join(", ")}${behind.length > 5 ? ", …" : ""}; wait until it has come there: --wait`,
-      { details: { behind } },
-    );
-  const waiting = force ? 0 : waitingOnly(database, nextName, before);
-  if (waiting > 0)
-    throw new Failure(
-      "CONFLICT",
-      `${waiting} events wait in lanes of ${nextName} that ${liveName} has in its rows; see millrace dead-letters ls --consumer ${nextName}, or swap by force`,
-    );
-}
-
-/** Everything that is done there is done here. */
-function hasCome(database: Database, position: Position, before: readonly Position[]): boolean {
-  const { topic, partition, frontier } = position;
-  const other = before.find((one) => one.topic === topic && one.partition === partition);
-  if (other === undefined)
-    return frontier + nearEnd >= (readTopics(database).find(({ shape }) => shape.name === topic)?.end ?? 0);
-  if (frontier < other.frontier) return false;
-  return other.finished.every(([start, end]) => covers(position, start, end));
-}
-
-function covers({ frontier, finished }: Position, start: number, end: number): boolean {
-  return (
-    end <= frontier || finished.some((range) => Math.max(range[0], 0) <= Math.max(start, frontier) && end <= range[1])
-  );
+  const registered = readRegistrations(database).some(({ consumer }) => consumer === nextName);
+  const livePositions = readPositions(database, liveName);
+  const topics = new Map(readTopics(database).map(({ shape, end }) => [shape.name, end]));
+  const positions = registered ? readPositions(database, nextName) : undefined;
+  refuseBehind({ live, next, positions, livePositions, end: (topic) => topics.get(topic) ?? 0 });
+  const waiting = force ? 0 : countWaiting(database, nextName, livePositions);
+  if (waiting > 0) throw waitingOnly(waiting, { live, next });
 }
 
 /** Events that wait in lanes of the new build, while the live one is done with them. */
-function waitingOnly(database: Database, consumer: string, before: readonly Position[]): number {
+function countWaiting(database: Database, consumer: string, before: readonly Position[]): number {
   const sql = "SELECT topic, partition, offset FROM mr_lane_entries WHERE consumer = ?";
   const liveName = before[0]?.consumer ?? "";
   return all<{ topic: string; partition: number; offset: number }>(database, sql, consumer).filter((at) => {
@@ -193,24 +153,16 @@ function readBuilds(database: Database, service: string, name: string): readonly
   return all<Build>(database, "SELECT * FROM mr_builds WHERE service = ? AND name = ?", service, name);
 }
 
-function knownBuild(database: Database, asked: Named, dropped = false): Build {
-  const found = readBuilds(database, asked.service, asked.name).find(
-    ({ version, build }) => version === asked.version && build === asked.build,
-  );
-  if (found !== undefined && (dropped || found.state !== "dropped")) return found;
-  throw new Failure("NOT_FOUND", `there is no projection ${buildConsumer(asked)}; see millrace projections ls`);
-}
-
 function insert(
   database: Database,
-  { service, name, version, build }: Named,
+  { service, name, version, build }: ServiceBuild,
   state: Build["state"],
   now: number,
 ): void {
   run(database, "INSERT INTO mr_builds VALUES (?, ?, ?, ?, ?, ?, ?)", service, name, version, build, state, now, now);
 }
 
-function setState(database: Database, of: Named, state: Build["state"], now: number): void {
+function setState(database: Database, of: ServiceBuild, state: Build["state"], now: number): void {
   const sql = "UPDATE mr_builds SET state = ?, since = ? WHERE service = ? AND name = ? AND version = ? AND build = ?";
   run(database, sql, state, now, of.service, of.name, of.version, of.build);
 }

@@ -1,6 +1,6 @@
 import type { DeadGroup } from "../store/inspect.js";
+import { decodeEntry, type EntryRow } from "../store/rows.js";
 import { all, first } from "./query.js";
-import { decodeEntry, type EntryRow } from "./rows.js";
 import type { Database } from "./sqlite.js";
 
 interface GroupRow {

@@ -1,20 +1,13 @@
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Failure } from "../failure/failure.js";
-import type { Position } from "../store/unit.js";
+import { deadLettersFinding, type Finding, positionsFinding, type TopicExtent } from "../store/findings.js";
 import { storeFailure } from "./errors.js";
 import { checkFormat } from "./format.js";
-import { readBody, readTopics, type TopicHistory, walkBlocks } from "./history.js";
+import { readBody, readTopics, walkBlocks } from "./history.js";
 import { all, first } from "./query.js";
 import type { Database } from "./sqlite.js";
 import { readPositions, readRegistrations } from "./standing.js";
-
-/** One thing looked at: sound or not, and a sentence for people. */
-export interface Finding {
-  readonly check: string;
-  readonly ok: boolean;
-  readonly detail: string;
-}
 
 const walBytesMax = 256 * 1024 * 1024;
 const freeBytesMin = 256 * 1024 * 1024;
@@ -101,41 +94,10 @@ function log(database: Database): Omit<Finding, "check"> {
 }
 
 function positions(database: Database): Omit<Finding, "check"> {
-  const topics = new Map(readTopics(database).map((topic) => [topic.shape.name, topic]));
-  const known = readPositions(database);
-  const problems = known.flatMap((position) => strayed(position, topics.get(position.topic)));
-  const names = new Set(known.map(({ consumer, topic, partition }) => JSON.stringify([consumer, topic, partition])));
-  for (const { consumer, topics: heard } of readRegistrations(database)) {
-    for (const { topic: name, incarnation } of heard) {
-      const topic = topics.get(name);
-      if (topic === undefined) problems.push(`${consumer}: topic ${name} does not exist`);
-      else if (topic.shape.incarnation !== incarnation)
-        problems.push(`${consumer}: topic ${name} was deleted and made anew`);
-      for (let partition = 0; partition < (topic?.shape.partitions ?? 0); partition += 1) {
-        if (!names.has(JSON.stringify([consumer, name, partition])))
-          problems.push(`${consumer}: its position in ${name}/${partition} is missing`);
-      }
-    }
-  }
-  if (problems.length === 0) return { ok: true, detail: `${known.length} positions, all inside their topics` };
-  const more = problems.length > problemsMax ? `; and ${problems.length - problemsMax} more` : "";
-  return {
-    ok: false,
-    detail: `${problems.slice(0, problemsMax).join("; ")}${more}. Restore a backup, or forget the consumer`,
-  };
-}
-
-function strayed(
-  { consumer, topic: name, partition, frontier, finished }: Position,
-  topic: TopicHistory | undefined,
-): string[] {
-  if (topic === undefined) return [`${consumer}: it has a position in ${name}, which does not exist`];
-  const reach = finished.at(-1)?.[1] ?? frontier;
-  if (Math.max(reach, frontier) > topic.end)
-    return [`${consumer}: its position in ${name}/${partition} is ${reach}, past the topic's end ${topic.end}`];
-  if (frontier < topic.first)
-    return [`${consumer}: its position in ${name}/${partition} is ${frontier}, but the topic begins at ${topic.first}`];
-  return [];
+  const topics = readTopics(database).map(({ shape, first: start, end }): [string, TopicExtent] => {
+    return [shape.name, { ...shape, first: () => start, end: () => end }];
+  });
+  return positionsFinding(readRegistrations(database), readPositions(database), new Map(topics));
 }
 
 function deadLetters(database: Database): Omit<Finding, "check"> {
@@ -143,9 +105,7 @@ function deadLetters(database: Database): Omit<Finding, "check"> {
     database,
     "SELECT count(*) AS n, min(since) AS since FROM mr_lane_entries WHERE state = 'dead'",
   );
-  if (dead === undefined || dead.n === 0 || dead.since === null) return { ok: true, detail: "no dead letters" };
-  const since = new Date(dead.since).toISOString();
-  return { ok: false, detail: `${dead.n} dead letters, the oldest since ${since}; see millrace dead-letters ls` };
+  return deadLettersFinding(dead?.n ?? 0, dead?.since);
 }
 
 const mebibytes = (bytes: number) => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;

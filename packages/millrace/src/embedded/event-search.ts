@@ -1,9 +1,10 @@
 import { Failure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
 import { isUuid } from "../runtime/ids.js";
+import { causesFirst } from "../store/causes-first.js";
+import { eventFilter } from "../store/event-filter.js";
 import type { EventPage, EventQuery } from "../store/inspect.js";
 import { assertSound, decodeBlock, type StoredBlock } from "./block.js";
-import { eventFilter } from "./event-filter.js";
 import {
   type BlockHead,
   blockAt,
@@ -217,22 +218,4 @@ function recordAt(database: Database, topic: TopicHistory, offset: number): LogR
   const body = block === undefined ? undefined : readBody(database, topic, block);
   if (block === undefined || body === undefined) return undefined;
   return recordsOf(topic, block, body).find((record) => record.offset === offset);
-}
-
-/** In the order of the log's clock, and each after its cause: one commit may append both, under one time. */
-function causesFirst(records: readonly LogRecord[]): LogRecord[] {
-  const rest = [...records].sort((a, b) => a.appended - b.appended || a.hops - b.hops || a.offset - b.offset);
-  const byId = new Map(rest.map((record) => [record.id, record]));
-  const placed = new Set<LogRecord>();
-  for (const record of rest) {
-    const chain: LogRecord[] = [];
-    // The chain's own check keeps damaged data, where causes go in a circle, from looping for ever.
-    let at: LogRecord | undefined = record;
-    while (at !== undefined && !placed.has(at) && !chain.includes(at)) {
-      chain.push(at);
-      at = at.causationId === undefined ? undefined : byId.get(at.causationId);
-    }
-    for (const cause of chain.reverse()) placed.add(cause);
-  }
-  return [...placed];
 }

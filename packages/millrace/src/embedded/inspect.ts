@@ -1,17 +1,6 @@
-import type { LogRecord } from "../log/log.js";
 import { amendedAs, type Build } from "../store/builds.js";
+import { recordFilter } from "../store/event-filter.js";
 import type { EntryQuery, Inspect } from "../store/inspect.js";
-import type { DueTimer, ScheduleRow } from "../store/store.js";
-import type { Amendment, LaneEntry, Operation } from "../store/unit.js";
-import { readDeadGroups } from "./dead-groups.js";
-import { examine } from "./doctor.js";
-import { storeFailure } from "./errors.js";
-import { eventFilter } from "./event-filter.js";
-import { findCorrelation, findEvent, searchEvents } from "./event-search.js";
-import { readTopics } from "./history.js";
-import { readJobExports } from "./job-exports.js";
-import { readJob, readJobItems, readJobs } from "./jobs.js";
-import { all, first } from "./query.js";
 import {
   type AmendmentRow,
   decodeAmendment,
@@ -21,7 +10,17 @@ import {
   type EntryRow,
   type OperationRow,
   type TimerRow,
-} from "./rows.js";
+} from "../store/rows.js";
+import type { DueTimer, ScheduleRow } from "../store/store.js";
+import type { Amendment, LaneEntry, Operation } from "../store/unit.js";
+import { readDeadGroups } from "./dead-groups.js";
+import { examine } from "./doctor.js";
+import { storeFailure } from "./errors.js";
+import { findCorrelation, findEvent, searchEvents } from "./event-search.js";
+import { readTopics } from "./history.js";
+import { readJobExports } from "./job-exports.js";
+import { readJob, readJobItems, readJobs } from "./jobs.js";
+import { all, first } from "./query.js";
 import { seekSteps } from "./seek.js";
 import type { Database, SqliteValue } from "./sqlite.js";
 import { readConsumers, readDeliveries } from "./standing.js";
@@ -125,18 +124,6 @@ function readEntries(database: Database, query: EntryQuery): LaneEntry[] {
     if (last === undefined || page.length < pageRows) return found;
     params[0] = last.entry;
   }
-}
-
-/** All conditions of a query, those on place and time too. */
-function recordFilter(query: EntryQuery["event"]): (record: LogRecord) => boolean {
-  if (query === undefined) return () => true;
-  const filter = eventFilter({ ...query, limit: 0 });
-  const { topic, since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = query;
-  return (record) =>
-    (topic === undefined || record.topic === topic) &&
-    record.appended >= since &&
-    record.appended < until &&
-    filter.matches(record);
 }
 
 function readEntry(database: Database, entry: number): LaneEntry | undefined {

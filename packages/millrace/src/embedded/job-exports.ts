@@ -1,8 +1,8 @@
 import type { JobExport } from "../store/jobs.js";
 import type { Act } from "../store/operate.js";
+import { decodeEntry, decodeTimer, type EntryRow, type TimerRow } from "../store/rows.js";
 import { forgetOld } from "./jobs.js";
 import { all, first, run } from "./query.js";
-import { decodeEntry, decodeTimer, type EntryRow, type TimerRow } from "./rows.js";
 import type { Database } from "./sqlite.js";
 
 /** Events of one consumer in one partition, from an offset on. */

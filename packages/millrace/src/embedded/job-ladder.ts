@@ -1,41 +1,18 @@
 import { Failure } from "../failure/failure.js";
+import {
+  allowedAfter,
+  failingStep as failingOf,
+  itemOutcome,
+  mayStart,
+  nextAllowed,
+  type Pace,
+  underWayMax,
+} from "../store/job-ladder.js";
 import type { JobsDue } from "../store/jobs.js";
 import type { ActOutcome } from "../store/operate.js";
-import type { EntryFailure } from "../store/unit.js";
 import { findDeadLetter, redriveLetter } from "./letters.js";
 import { all, first, run } from "./query.js";
 import type { Database } from "./sqlite.js";
-
-/** How many lanes each step has; the last step has the rest. */
-const ladder = [1, 5, 20, 100];
-/** Of one step: when more of it fail again, the job pauses. */
-const failedMax = 0.05;
-/** Of a step without end, failures are judged against at least so many. */
-const judgedMin = 100;
-/** Entries that are under way at one time. */
-const underWayMax = 250;
-
-/** The step of the nth lane, from 0. */
-export function ladderStep(lane: number): number {
-  let end = 0;
-  const step = ladder.findIndex((lanes) => {
-    end += lanes;
-    return lane < end;
-  });
-  return step < 0 ? ladder.length : step;
-}
-
-/** The step a job has reached, and how many it has, from 1. */
-export function steps(database: Database, job: number): { readonly step: number; readonly steps: number } {
-  const row = first<{ now: number | null; last: number | null }>(
-    database,
-    `SELECT min(CASE WHEN state IN ('pending', 'redriven') THEN step END) AS now, max(step) AS last
-     FROM mr_job_items WHERE job = ?`,
-    job,
-  );
-  const last = (row?.last ?? 0) + 1;
-  return { step: row?.now === null || row === undefined ? last : row.now + 1, steps: last };
-}
 
 const itemsOfJobs = `SELECT 1 FROM mr_jobs AS j JOIN mr_job_items AS i ON i.job = j.job
   LEFT JOIN mr_lane_entries AS e ON e.entry = i.entry`;
@@ -50,15 +27,8 @@ export function settleItems(database: Database): number {
      WHERE ${isSettled}`,
   );
   const note = database.prepare("UPDATE mr_job_items SET state = ?, detail = ? WHERE job = ? AND seq = ?");
-  for (const { job, seq, entry, failure } of rows) note.run(...outcome(entry, failure), job, seq);
+  for (const { job, seq, entry, failure } of rows) note.run(...itemOutcome(entry, failure), job, seq);
   return rows.length;
-}
-
-function outcome(entry: number | null, failure: string | null): [state: string, detail: string | null] {
-  if (entry === null) return ["succeeded", null];
-  if (failure === null) return ["died", null];
-  const { code, message } = JSON.parse(failure) as EntryFailure;
-  return ["died", `${code}: ${message}`];
 }
 
 /** What the jobs of the file wait for; undefined when none of them waits for anything. Costs no transaction. */
@@ -77,13 +47,11 @@ function dueAt(database: Database, { job, rate, allowed }: Running): number {
   if (step === undefined) return 0;
   const items = "SELECT 1 FROM mr_job_items WHERE job = ? AND state = 'pending' AND step = ? LIMIT 1";
   if (first(database, items, job, step) === undefined || placesOf(database, job) <= 0) return Number.POSITIVE_INFINITY;
-  return rate === null ? 0 : Math.ceil(allowed + 1_000 / rate);
+  return nextAllowed({ rate, allowed });
 }
 
-interface Running {
+interface Running extends Pace {
   readonly job: number;
-  readonly rate: number | null;
-  readonly allowed: number;
 }
 
 /** Runs inside a transaction: starts the items whose turn it is, pauses the job, or ends it. Gives the lanes that changed. */
@@ -127,8 +95,8 @@ function failingStep(database: Database, job: number): string | undefined {
       job,
       step,
     ) ?? { size: 0, over: 0 };
-    const judged = Math.max(over, Math.min(size, judgedMin));
-    if (died > failedMax * judged) return `${died} of ${over} in step ${step + 1} of the ladder died again`;
+    const failing = failingOf({ step, died, over, size });
+    if (failing !== undefined) return failing;
   }
   return undefined;
 }
@@ -142,13 +110,12 @@ function placesOf(database: Database, job: number): number {
 function start(database: Database, due: Running & { readonly step: number }, now: number): ActOutcome["lanes"] {
   const { job, step, rate, allowed } = due;
   const places = placesOf(database, job);
-  const byRate = rate === null ? places : Math.floor(((now - allowed) * rate) / 1_000);
   const items = all<{ seq: number; entry: number; consumer: string; lane: string }>(
     database,
     "SELECT seq, entry, consumer, lane FROM mr_job_items WHERE job = ? AND state = 'pending' AND step = ? ORDER BY seq LIMIT ?",
     job,
     step,
-    Math.max(0, Math.min(places, byRate)),
+    mayStart({ rate, allowed }, places, now),
   );
   const note = database.prepare("UPDATE mr_job_items SET state = ?, detail = ? WHERE job = ? AND seq = ?");
   const lanes: ActOutcome["lanes"][number][] = [];
@@ -163,8 +130,8 @@ function start(database: Database, due: Running & { readonly step: number }, now
     lanes.push({ consumer, lane });
   }
   if (rate !== null && lanes.length > 0) {
-    const idle = Math.max(allowed, now - Math.max(1_000, 1_000 / rate));
-    run(database, "UPDATE mr_jobs SET allowed = ? WHERE job = ?", idle + (lanes.length * 1_000) / rate, job);
+    const after = allowedAfter({ rate, allowed }, lanes.length, now);
+    run(database, "UPDATE mr_jobs SET allowed = ? WHERE job = ?", after, job);
   }
   return lanes;
 }

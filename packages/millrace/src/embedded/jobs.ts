@@ -1,30 +1,23 @@
-import { Failure } from "../failure/failure.js";
-import type { Job, JobChange, JobItem, JobItemQuery, JobItemState, JobState, NewJob } from "../store/jobs.js";
+import {
+  decodeItem,
+  decodeJob,
+  firstAllowed,
+  type ItemRow,
+  type JobRow,
+  jobOver,
+  jobsKeptMax,
+  ladderStep,
+  leftAlone,
+  noJob,
+  pauseNote,
+  redrivesMax,
+} from "../store/job-ladder.js";
+import type { Job, JobChange, JobItem, JobItemQuery, JobItemState, NewJob } from "../store/jobs.js";
 import type { Act, ActOutcome } from "../store/operate.js";
 import { audit } from "./audit.js";
-import { advanceJob, ladderStep, settleItems, steps } from "./job-ladder.js";
+import { advanceJob, settleItems } from "./job-ladder.js";
 import { all, first, run } from "./query.js";
 import type { Database, SqliteValue } from "./sqlite.js";
-
-/** An entry that jobs have redriven so often, in vain, is left alone. */
-const redrivesMax = 3;
-/** Finished jobs that are kept. */
-const keptMax = 100;
-
-/** A row of mr_jobs. */
-interface JobRow {
-  readonly job: number;
-  readonly kind: Job["kind"];
-  readonly state: JobState;
-  readonly note: string | null;
-  readonly selection: string;
-  readonly force: number;
-  readonly rate: number | null;
-  readonly reason: string;
-  readonly actor: string;
-  readonly created: number;
-  readonly finished: number | null;
-}
 
 /** Runs inside a transaction. Lanes are whole: all entries of one are on one step of the ladder, in order. */
 export function createJob(database: Database, asked: NewJob, act: Act): ActOutcome & { readonly job: number } {
@@ -101,11 +94,7 @@ function leavesAlone(database: Database, force: boolean): (entry: number) => str
     redrivesMax,
   );
   const died = new Map(force ? [] : inVain.map(({ entry, n }) => [entry, n]));
-  return (entry) => {
-    if (jobs.has(entry)) return `job ${jobs.get(entry)} has it`;
-    if (!died.has(entry)) return undefined;
-    return `${died.get(entry)} jobs have redriven it in vain; mend it, skip it, or force it`;
-  };
+  return (entry) => leftAlone({ job: jobs.get(entry), died: died.get(entry) });
 }
 
 /** Runs inside a transaction. */
@@ -115,11 +104,10 @@ export function changeJob(
   act: Act,
 ): ActOutcome {
   const row = first<JobRow>(database, "SELECT * FROM mr_jobs WHERE job = ?", job);
-  if (row === undefined) throw new Failure("NOT_FOUND", `there is no job ${job}; see millrace jobs ls`);
+  if (row === undefined) throw noJob(job);
   if (row.state === "done" || row.state === "cancelled") {
     if (change.type === "cancel" && row.state === "cancelled") return { changed: 0, lanes: [] };
-    const next = row.kind === "seek" ? "a seek is done at once" : "make a new one: millrace dead-letters redrive";
-    throw new Failure("CONFLICT", `job ${job} is ${row.state}; ${next}`);
+    throw jobOver(row);
   }
   const changed = applyChange(database, row, change, act);
   if (changed > 0) {
@@ -135,7 +123,7 @@ function applyChange(database: Database, { job, state }: JobRow, change: JobChan
       return run(
         database,
         "UPDATE mr_jobs SET state = 'paused', note = ? WHERE job = ? AND state = 'running'",
-        `by ${act.actor}: ${act.reason}`,
+        pauseNote(act),
         job,
       );
     case "resume":
@@ -188,17 +176,17 @@ export function leaveJobs(database: Database, which: string, params: readonly Sq
 /** Jobs, newest first. */
 export function readJobs(database: Database, limit: number): Job[] {
   return all<JobRow>(database, "SELECT * FROM mr_jobs ORDER BY job DESC LIMIT ?", limit).map((row) =>
-    decodeJob(database, row),
+    counted(database, row),
   );
 }
 
 export function readJob(database: Database, job: number): Job | undefined {
   const row = first<JobRow>(database, "SELECT * FROM mr_jobs WHERE job = ?", job);
-  return row === undefined ? undefined : decodeJob(database, row);
+  return row === undefined ? undefined : counted(database, row);
 }
 
 export function readJobItems(database: Database, job: number, { state, limit }: JobItemQuery): JobItem[] {
-  const rows = all<Omit<JobItem, "detail"> & { readonly detail: string | null }>(
+  const rows = all<ItemRow>(
     database,
     `SELECT entry, consumer, lane, step, state, detail FROM mr_job_items
      WHERE job = ? AND state = ifnull(?, state) ORDER BY seq LIMIT ?`,
@@ -206,47 +194,29 @@ export function readJobItems(database: Database, job: number, { state, limit }: 
     state ?? null,
     limit,
   );
-  return rows.map(({ detail, step, ...item }) => ({
-    ...item,
-    step: step + 1,
-    ...(detail === null ? {} : { detail }),
-  }));
+  return rows.map(decodeItem);
 }
 
-function decodeJob(database: Database, row: JobRow): Job {
-  const { note, rate, finished, force, job, kind, state, selection, reason, actor, created } = row;
-  const items = { pending: 0, redriven: 0, succeeded: 0, died: 0, gone: 0, skipped: 0 };
-  const counts = "SELECT state, count(*) AS n FROM mr_job_items WHERE job = ? GROUP BY state";
-  for (const { state: of, n } of all<{ state: JobItemState; n: number }>(database, counts, job)) items[of] = n;
-  const reached = steps(database, job);
-  const exported =
-    first<{ n: number }>(database, "SELECT count(*) AS n FROM mr_job_exports WHERE job = ?", job)?.n ?? 0;
-  return {
-    job,
-    kind,
-    state,
-    ...(note === null ? {} : { note }),
-    selection,
-    force: force === 1,
-    ...(rate === null ? {} : { rate }),
-    reason,
-    actor,
-    created,
-    ...(finished === null ? {} : { finished }),
-    ...reached,
-    items,
-    exported,
-  };
-}
-
-/** The first one may start at once. */
-function firstAllowed(rate: number | undefined, now: number): number {
-  return rate === undefined ? now : now - 1_000 / rate;
+function counted(database: Database, row: JobRow): Job {
+  const states = all<{ state: JobItemState; n: number }>(
+    database,
+    "SELECT state, count(*) AS n FROM mr_job_items WHERE job = ? GROUP BY state",
+    row.job,
+  );
+  const reached = first<{ now: number | null; last: number | null }>(
+    database,
+    `SELECT min(CASE WHEN state IN ('pending', 'redriven') THEN step END) AS now, max(step) AS last
+     FROM mr_job_items WHERE job = ?`,
+    row.job,
+  );
+  const exports = "SELECT count(*) AS n FROM mr_job_exports WHERE job = ?";
+  const exported = first<{ n: number }>(database, exports, row.job)?.n ?? 0;
+  return decodeJob(row, { states, now: reached?.now, last: reached?.last, exported });
 }
 
 /** Runs inside a transaction: of finished jobs, the newest are kept. */
 export function forgetOld(database: Database): void {
-  const old = `SELECT job FROM mr_jobs WHERE state IN ('done', 'cancelled') ORDER BY job DESC LIMIT -1 OFFSET ${keptMax}`;
+  const old = `SELECT job FROM mr_jobs WHERE state IN ('done', 'cancelled') ORDER BY job DESC LIMIT -1 OFFSET ${jobsKeptMax}`;
   for (const table of ["mr_job_items", "mr_job_exports"]) run(database, `DELETE FROM ${table} WHERE job IN (${old})`);
   run(database, `DELETE FROM mr_jobs WHERE job IN (${old})`);
 }

@@ -1,6 +1,6 @@
+import { decodeEntry, type EntryRow, encodeRecord } from "../store/rows.js";
 import type { LaneHead } from "../store/store.js";
 import type { EntryChange, LaneEntry, NewEntry } from "../store/unit.js";
-import { decodeEntry, type EntryRow, encodeRecord } from "./rows.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 
 /** Lane entries. How many hold each lane is kept in memory, so that a unit of a free lane costs no query. */

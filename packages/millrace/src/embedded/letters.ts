@@ -1,23 +1,14 @@
-import { Failure } from "../failure/failure.js";
+import type { Failure } from "../failure/failure.js";
+import { notDead } from "../store/dead-letter.js";
+import { decodeEntry, type EntryRow } from "../store/rows.js";
 import type { LaneEntry } from "../store/unit.js";
 import { first, run } from "./query.js";
-import { decodeEntry, type EntryRow } from "./rows.js";
 import type { Database } from "./sqlite.js";
 
 /** The dead letter of a number, or why there is none. */
 export function findDeadLetter(database: Database, entry: number): LaneEntry | Failure {
   const row = first<EntryRow>(database, "SELECT * FROM mr_lane_entries WHERE entry = ?", entry);
-  if (row === undefined)
-    return new Failure(
-      "NOT_FOUND",
-      `no entry ${entry}: it has succeeded, was skipped, or never was; see millrace dead-letters ls`,
-    );
-  if (row.state !== "dead")
-    return new Failure(
-      "CONFLICT",
-      `entry ${entry} of ${row.consumer} is ${row.state}, not dead: wait until it succeeds or dies`,
-    );
-  return decodeEntry(row);
+  return notDead(entry, row) ?? decodeEntry(row as EntryRow);
 }
 
 /** Runs inside a transaction: the dead letter gets another run, with a fresh count of attempts. */

@@ -1,8 +1,9 @@
 import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
-import { answerTo } from "../log/reply-to.js";
 import { amendedAs } from "../store/builds.js";
+import { type Edit, EntriesDone, edited, skippedAnswer } from "../store/dead-letter.js";
 import type { Act, ActOutcome, EntriesOutcome, Operate } from "../store/operate.js";
+import { decodeEntry, type EntryRow, encodeRecord } from "../store/rows.js";
 import type { LaneEntry } from "../store/unit.js";
 import { audit } from "./audit.js";
 import { drop, forgetConsumer, rebuild, swap } from "./builds.js";
@@ -10,7 +11,6 @@ import { advanceJobs, changeJob, createJob, leaveJobs } from "./jobs.js";
 import { findDeadLetter, redriveLetter } from "./letters.js";
 import { pause, resume } from "./pauses.js";
 import { all, first, run } from "./query.js";
-import { decodeEntry, type EntryRow, encodeRecord } from "./rows.js";
 import { seek } from "./seek.js";
 import type { Database } from "./sqlite.js";
 
@@ -32,7 +32,8 @@ export function createOperate(database: Database, transact: Transact, appending:
     skip: (entries, act) =>
       appending((append) =>
         each(database, entries, (letter) => {
-          tellSkipped(letter, act, append);
+          const answer = skippedAnswer(letter, act);
+          if (answer !== undefined) append(answer);
           return skip(database, letter, act);
         }),
       ),
@@ -77,25 +78,12 @@ export function operateBy(act: (name: keyof Operate, args: readonly unknown[]) =
 
 const unchanged: ActOutcome = { changed: 0, lanes: [] };
 
-interface Edit {
-  readonly entry: number;
-  readonly id: string;
-  readonly data: string;
-}
-
-function edit(database: Database, { entry, id, data }: Edit, act: Act): ActOutcome {
+function edit(database: Database, asked: Edit, act: Act): ActOutcome {
+  const { entry, id, data } = asked;
   const letter = deadLetter(database, entry);
   if (letter.record.id === id) return unchanged;
-  const edited = isEdited(database, letter);
+  const record = edited(letter, asked, isEdited(database, letter));
   amend(database, letter, { act: "replace", id, data }, act);
-  const record = {
-    ...letter.record,
-    id,
-    // A second edit replaces the first: what it was made from is still the event in the log.
-    causationId: edited ? letter.record.causationId : letter.record.id,
-    data: parseData(data),
-    bytes: undefined,
-  };
   run(database, "UPDATE mr_lane_entries SET record = ? WHERE entry = ?", encodeRecord(record), entry);
   for (const sibling of siblingsOf(database, letter))
     run(database, "UPDATE mr_lane_entries SET record = ? WHERE entry = ?", encodeRecord(record), sibling.entry);
@@ -115,20 +103,13 @@ function each(
   entries: readonly number[],
   act: (letter: LaneEntry) => readonly LaneEntry[] | void,
 ): EntriesOutcome {
-  const lanes = new Map<string, ActOutcome["lanes"][number]>();
-  const unchanged: number[] = [];
-  let changed = 0;
+  const done = new EntriesDone();
   for (const entry of new Set(entries)) {
     const letter = findDeadLetter(database, entry);
-    if (letter instanceof Failure) {
-      unchanged.push(entry);
-      continue;
-    }
-    for (const { consumer, lane } of act(letter) ?? [letter])
-      lanes.set(JSON.stringify([consumer, lane]), { consumer, lane });
-    changed += 1;
+    if (letter instanceof Failure) done.passOver(entry);
+    else done.done(act(letter) ?? [letter]);
   }
-  return { changed, lanes: [...lanes.values()], unchanged };
+  return done.outcome();
 }
 
 /** What becomes of an event for one build of a view becomes of it for all. */
@@ -163,14 +144,6 @@ function remove(database: Database, letter: LaneEntry, act: Act): void {
     letter.consumer,
     letter.lane,
   );
-}
-
-/** A command that is skipped will never be done: whoever sent it hears so. */
-function tellSkipped({ record, consumer, redrives }: LaneEntry, act: Act, append: (record: NewRecord) => void): void {
-  const detail = `${act.actor}: ${act.reason}`;
-  const by = { service: consumer, generation: 1, now: act.at, redrives };
-  const answer = answerTo(record, { outcome: "skipped", detail }, by);
-  if (answer !== undefined) append(answer);
 }
 
 function redrive(database: Database, letter: LaneEntry, act: Act): readonly LaneEntry[] {
@@ -218,12 +191,4 @@ function amend(database: Database, letter: LaneEntry, amending: Amending, act: A
     act.actor,
     act.at,
   );
-}
-
-function parseData(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new Failure("RECORD_UNDECODABLE", "the edited data is not JSON; nothing was changed", { cause });
-  }
 }

@@ -1,9 +1,15 @@
 import { Failure } from "../failure/failure.js";
+import {
+  decodePosition,
+  decodeSubscriptions,
+  encodeRanges,
+  encodeSubscriptions,
+  type PositionRow,
+} from "../store/rows.js";
 import type { Leased, Registration } from "../store/store.js";
 import type { Position, Progress } from "../store/unit.js";
 import type { Leases } from "./leases.js";
 import { PositionState } from "./positions.js";
-import { decodePosition, decodeSubscriptions, encodeRanges, encodeSubscriptions, type PositionRow } from "./rows.js";
 import type { Database, Statement } from "./sqlite.js";
 
 /** Registrations and positions. What the owner process leased, it keeps in memory too, and checks claims there. */

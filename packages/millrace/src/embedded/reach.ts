@@ -1,17 +1,13 @@
 import { isDone } from "../store/position.js";
-import type { EntryState, EventPlace, Reach } from "../store/unit.js";
+import { decodePosition, decodeSubscriptions, type PositionRow } from "../store/rows.js";
+import { type EntryAt, reachOf } from "../store/standing.js";
+import type { EventPlace, Reach } from "../store/unit.js";
 import { first } from "./query.js";
-import { decodePosition, decodeSubscriptions, type PositionRow } from "./rows.js";
 import type { Database } from "./sqlite.js";
 
-interface EntryAt {
-  readonly entry: number;
-  readonly state: EntryState;
+interface Waiting extends EntryAt {
   readonly lane: string;
 }
-
-const pending: Reach = { type: "pending" };
-const reached: Reach = { type: "reached" };
 
 /** What a consumer has made of the event at a place. */
 export function readReach(database: Database, consumer: string, place: EventPlace): Reach {
@@ -21,9 +17,9 @@ export function readReach(database: Database, consumer: string, place: EventPlac
     "SELECT topics FROM mr_consumers WHERE consumer = ?",
     consumer,
   );
-  if (registered === undefined) return pending;
+  if (registered === undefined) return { type: "pending" };
   const heard = decodeSubscriptions(registered.topics).find((one) => one.topic === topic);
-  if (heard?.types.includes(type) !== true) return reached;
+  if (heard?.types.includes(type) !== true) return { type: "reached" };
   const position = first<PositionRow>(
     database,
     "SELECT * FROM mr_positions WHERE consumer = ? AND topic = ? AND partition = ?",
@@ -31,8 +27,8 @@ export function readReach(database: Database, consumer: string, place: EventPlac
     topic,
     partition,
   );
-  if (position === undefined || !isDone(decodePosition(position), offset)) return pending;
-  const entry = first<EntryAt>(
+  if (position === undefined || !isDone(decodePosition(position), offset)) return { type: "pending" };
+  const entry = first<Waiting>(
     database,
     "SELECT entry, state, lane FROM mr_lane_entries WHERE consumer = ? AND topic = ? AND partition = ? AND offset = ?",
     consumer,
@@ -40,13 +36,12 @@ export function readReach(database: Database, consumer: string, place: EventPlac
     partition,
     offset,
   );
-  if (entry === undefined) return reached;
-  const head = entry.state === "following" ? headOf(database, consumer, entry.lane) : entry;
-  return head?.state === "dead" ? { type: "held", entry: head.entry } : pending;
+  const head = entry?.state === "following" ? headOf(database, consumer, entry.lane) : undefined;
+  return reachOf(entry, head);
 }
 
-function headOf(database: Database, consumer: string, lane: string): EntryAt | undefined {
-  return first<EntryAt>(
+function headOf(database: Database, consumer: string, lane: string): Waiting | undefined {
+  return first<Waiting>(
     database,
     "SELECT entry, state, lane FROM mr_lane_entries WHERE consumer = ? AND lane = ? AND holds = 1 ORDER BY entry LIMIT 1",
     consumer,

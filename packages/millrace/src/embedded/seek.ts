@@ -1,40 +1,42 @@
-import { Failure } from "../failure/failure.js";
 import type { Act, ActOutcome } from "../store/operate.js";
-import { isDone } from "../store/position.js";
+import { heardTypes, type RegisteredConsumer } from "../store/registered.js";
+import { encodeRanges } from "../store/rows.js";
 import type { Seek, SeekStep } from "../store/seek.js";
-import type { Mute, Position, Range } from "../store/unit.js";
+import {
+  landing,
+  type Move,
+  movedPlaces,
+  movesOf,
+  placeOf,
+  SeekCount,
+  seekTarget,
+  soughtTopics,
+  waitingMuted,
+} from "../store/seek-plan.js";
+import type { Mute } from "../store/unit.js";
 import { audit, wasDone } from "./audit.js";
 import { offsetAt, readBody, readTopics, recordsOf, type TopicHistory, walkBlocks } from "./history.js";
 import { countOf, type Range as ExportRange, seekJob, seekJobOf, takeAway } from "./job-exports.js";
 import { leaveJobs } from "./jobs.js";
 import { all, run } from "./query.js";
-import { encodeRanges } from "./rows.js";
 import type { Database } from "./sqlite.js";
 import { readPositions, readRegistrations } from "./standing.js";
 
 const charactersMax = 16 * 1024 * 1024;
 
-interface Move {
-  readonly position: Position;
-  readonly topic: TopicHistory;
-  readonly to: number;
-}
-
 /** Runs inside a transaction. Every position of the consumer gets a new epoch, so that nothing under way is stored. */
 export function seek(database: Database, asked: Seek, act: Act): ActOutcome & { readonly job?: number } {
   const { consumer, mute } = asked;
   // Done twice, it would handle again what was handled between.
-  const target = targetOf(asked);
+  const target = seekTarget(asked);
   if (wasDone(database, "seek", target, act)) {
     const job = seekJobOf(database, target, act);
     return { changed: 0, lanes: [], ...(job === undefined ? {} : { job }) };
   }
-  const moves = movesOf(database, asked);
+  const moves = topicMoves(database, asked);
   const back = moves.filter(({ position, to }) => to < position.frontier);
-  const places = moves.map(
-    ({ position: { topic, partition, frontier }, to }) => `${topic}/${partition} ${frontier} to ${to}`,
-  );
-  const job = mute ? undefined : takeBack(database, { selection: `${target}${places.join(", ")}`, back }, act);
+  const selection = `${target}${movedPlaces(moves)}`;
+  const job = mute ? undefined : takeBack(database, { selection, back }, act);
   const lanes = mute ? [] : dropLanes(database, { consumer, back, job }, act);
   if (mute) muteBack(database, consumer, back);
   run(
@@ -44,25 +46,18 @@ export function seek(database: Database, asked: Seek, act: Act): ActOutcome & { 
     consumer,
   );
   const move = database.prepare("UPDATE mr_positions SET frontier = ?, finished = ? WHERE position = ?");
-  for (const { position, to } of moves) {
-    const { frontier, finished } = landing(position, to, mute);
-    move.run(frontier, encodeRanges(finished), position.id);
+  for (const one of moves) {
+    const { frontier, finished } = landing(one, mute);
+    move.run(frontier, encodeRanges(finished), one.position.id);
   }
-  audit(database, "seek", `${target}${places.join(", ")}`, act);
+  audit(database, "seek", selection, act);
   return { changed: moves.length, lanes, ...(job === undefined ? {} : { job }) };
-}
-
-/** All that was asked for, so that another move of the same moment is another one; where each position went comes behind. */
-function targetOf({ consumer, mute, topic, partition, to }: Seek): string {
-  const only = `${topic === undefined ? "" : `, topic ${topic}`}${partition === undefined ? "" : `, partition ${partition}`}`;
-  const place = to.type === "offset" ? ` ${to.offset}` : to.type === "time" ? ` ${to.at}` : "";
-  return `consumer ${consumer}${mute ? ", muted" : ""}${only} to ${to.type}${place}: `;
 }
 
 /** What a move would do. */
 export function seekSteps(database: Database, asked: Seek): SeekStep[] {
-  const moves = movesOf(database, asked);
-  const types = typesOf(database, asked.consumer);
+  const moves = topicMoves(database, asked);
+  const types = heardTypes(registeredAs(database, asked.consumer));
   return [...new Set(moves.map(({ topic }) => topic))].flatMap((topic) =>
     stepsOf(database, { topic, moves: moves.filter((move) => move.topic === topic), types, mute: asked.mute }),
   );
@@ -73,49 +68,24 @@ export function readMutes(database: Database, consumer: string): Mute[] {
   return all<Mute>(database, "SELECT topic, partition, until FROM mr_mutes WHERE consumer = ?", consumer);
 }
 
-function movesOf(database: Database, { consumer, to, topic: name, partition }: Seek): Move[] {
-  const registered = readRegistrations(database).find((one) => one.consumer === consumer);
-  if (registered === undefined)
-    throw new Failure("NOT_FOUND", `no consumer ${consumer} is registered; see millrace consumers ls`);
-  const heard = registered.topics.map(({ topic }) => topic).filter((topic) => name === undefined || topic === name);
-  if (heard.length === 0) throw invalid("topic", `${consumer} does not hear ${name ?? "any topic"}`);
-  if (to.type === "offset" && heard.length > 1)
-    throw invalid("topic", `${consumer} hears ${heard.join(", ")}: name the topic that the offset is of`);
-  const topics = readTopics(database);
-  const moves = readPositions(database, consumer)
-    .filter((one) => heard.includes(one.topic) && (partition === undefined || one.partition === partition))
-    .flatMap((position) => {
-      const topic = topics.find(({ shape }) => shape.name === position.topic);
-      return topic === undefined ? [] : [{ position, topic, to: placeOf(database, topic, to) }];
-    });
-  if (moves.length > 0) return moves;
-  throw invalid("partition", `${consumer} has no partition ${partition} in ${heard.join(", ")}`);
+/** A move, and what the log holds of its topic. */
+interface TopicMove extends Move {
+  readonly topic: TopicHistory;
 }
 
-function placeOf(database: Database, topic: TopicHistory, to: Seek["to"]): number {
-  switch (to.type) {
-    case "beginning":
-      return topic.first;
-    case "end":
-      return topic.end;
-    case "time":
-      return offsetAt(database, topic, to.at);
-    case "offset":
-      if (to.offset >= topic.first && to.offset <= topic.end) return to.offset;
-      throw invalid("to", `${topic.shape.name} has offsets ${topic.first} to ${topic.end}, not ${to.offset}`);
-  }
+function topicMoves(database: Database, asked: Seek): TopicMove[] {
+  const names = soughtTopics(asked, registeredAs(database, asked.consumer));
+  const topics = new Map(readTopics(database).map((topic) => [topic.shape.name, topic]));
+  const positions = readPositions(database, asked.consumer).filter(({ topic }) => topics.has(topic));
+  return movesOf(asked, names, positions).map((position) => {
+    const topic = topics.get(position.topic) as TopicHistory;
+    const extent = { name: position.topic, first: topic.first, end: topic.end };
+    return { position, topic, to: placeOf(asked.to, extent, (at) => offsetAt(database, topic, at)) };
+  });
 }
 
-/** Where a position stands after it was moved. Going back muted, what was done out of turn stays done. */
-function landing({ frontier, finished }: Position, to: number, mute: boolean): Pick<Position, "frontier" | "finished"> {
-  if (to < frontier) return { frontier: to, finished: mute ? finished : [] };
-  let reached = to;
-  const above: Range[] = [];
-  for (const [start, end] of finished) {
-    if (start <= reached) reached = Math.max(reached, end);
-    else above.push([start, end]);
-  }
-  return { frontier: reached, finished: above };
+function registeredAs(database: Database, consumer: string): RegisteredConsumer | undefined {
+  return readRegistrations(database).find((one) => one.consumer === consumer);
 }
 
 interface Back {
@@ -171,14 +141,9 @@ function dropLanes(database: Database, { consumer, back, job }: Dropping, act: A
 
 function muteBack(database: Database, consumer: string, back: readonly Move[]): void {
   for (const move of back) {
-    const { position, to } = move;
-    const { topic, partition, frontier } = position;
+    const { topic, partition, frontier } = move.position;
     const waiting = countOf(database, "entry", rangeOf(move));
-    if (waiting > 0)
-      throw new Failure(
-        "CONFLICT",
-        `${waiting} events of ${topic}/${partition} from ${to} on wait in lanes of ${consumer}, and muted they would never publish what they have to; redrive or skip them first, or move back without muting`,
-      );
+    if (waiting > 0) throw waitingMuted(move, waiting);
     run(
       database,
       `INSERT INTO mr_mutes VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)`,
@@ -198,8 +163,7 @@ interface Counted {
 }
 
 function stepsOf(database: Database, { topic, moves, types, mute }: Counted): SeekStep[] {
-  const heard = types.get(topic.shape.name) ?? new Set<string>();
-  const counts = new Map(moves.map((move) => [move.position.partition, { move, again: 0, skipped: 0 }]));
+  const count = new SeekCount(moves, types.get(topic.shape.name) ?? new Set(), mute);
   const from = Math.max(topic.first, Math.min(...moves.map(({ position, to }) => Math.min(position.frontier, to))));
   let characters = 0;
   let exact = true;
@@ -208,33 +172,15 @@ function stepsOf(database: Database, { topic, moves, types, mute }: Counted): Se
     if (!exact) break;
     const body = readBody(database, topic, block) ?? "";
     characters += body.length;
-    for (const { partition, offset, type } of recordsOf(topic, block, body)) {
-      const count = counts.get(partition);
-      if (count === undefined || !heard.has(type)) continue;
-      const { position, to } = count.move;
-      const after = landing(position, to, mute);
-      const before = isDone(position, offset);
-      const then = isDone({ ...position, ...after }, offset);
-      if (before && !then) count.again += 1;
-      if (!before && then) count.skipped += 1;
-    }
+    for (const record of recordsOf(topic, block, body)) count.count(record);
   }
   return moves.map((move) => {
     const { position, to } = move;
-    const { again = 0, skipped = 0 } = counts.get(position.partition) ?? {};
     const { partition, frontier } = position;
     const back = to < frontier;
     const waiting = back ? countOf(database, "entry", rangeOf(move)) : 0;
     const timers = back && !mute ? countOf(database, "timer", rangeOf(move)) : 0;
-    return { topic: topic.shape.name, partition, from: frontier, to, again, skipped, waiting, timers, exact };
+    const counted = count.of(partition);
+    return { topic: topic.shape.name, partition, from: frontier, to, ...counted, waiting, timers, exact };
   });
-}
-
-function typesOf(database: Database, consumer: string): ReadonlyMap<string, ReadonlySet<string>> {
-  const registered = readRegistrations(database).find((one) => one.consumer === consumer);
-  return new Map(registered?.topics.map(({ topic, types }) => [topic, new Set(types)]));
-}
-
-function invalid(option: string, problem: string): Failure {
-  return new Failure("OPTION_INVALID", problem, { details: { option } });
 }

@@ -2,38 +2,23 @@ import type { LogRecord } from "../log/log.js";
 import { amendedAs } from "../store/builds.js";
 import type { ConsumerView, Delivery } from "../store/inspect.js";
 import { isDone } from "../store/position.js";
-import type { EntryState, Pause, Position } from "../store/unit.js";
+import { type ConsumerRow, decodeRegistered, type RegisteredConsumer } from "../store/registered.js";
+import { decodePosition, decodeRecord, type PositionRow } from "../store/rows.js";
+import { consumerView, deliveryOf, type EntryAt, hears } from "../store/standing.js";
+import type { EntryState, Position } from "../store/unit.js";
 import { readBody, readTopics, recordsOf, type TopicHistory, walkBlocks } from "./history.js";
 import { readPauses } from "./pauses.js";
 import { all, first } from "./query.js";
-import { decodePosition, decodeRecord, decodeSubscriptions, type PositionRow, type Subscriptions } from "./rows.js";
 import type { Database } from "./sqlite.js";
 
 /** How far ahead of a consumer's lowest frontier its backlog is counted record by record. */
 const blocksMax = 64;
 const charactersMax = 1024 * 1024;
 
-interface ConsumerRow {
-  readonly consumer: string;
-  readonly service: string;
-  readonly topics: string;
-}
-
-/** A registered consumer. */
-export interface RegisteredConsumer {
-  readonly consumer: string;
-  readonly service: string;
-  readonly topics: Subscriptions;
-}
-
 /** Every registered consumer, by name. */
 export function readRegistrations(database: Database): RegisteredConsumer[] {
   return all<ConsumerRow>(database, "SELECT consumer, service, topics FROM mr_consumers ORDER BY consumer").map(
-    (row) => ({
-      consumer: row.consumer,
-      service: row.service,
-      topics: decodeSubscriptions(row.topics).filter(({ types }) => types.length > 0),
-    }),
+    decodeRegistered,
   );
 }
 
@@ -53,33 +38,29 @@ export function readPositions(database: Database, consumer?: string): Position[]
 export function readDeliveries(database: Database, record: LogRecord): Delivery[] {
   const at = [record.topic, record.partition, record.offset] as const;
   return readRegistrations(database)
-    .filter(({ topics }) => topics.some(({ topic, types }) => topic === record.topic && types.includes(record.type)))
-    .map(({ consumer }): Delivery => {
-      const entry = first<{ entry: number; state: EntryState }>(
+    .filter((registered) => hears(registered, record))
+    .map(({ consumer }) => {
+      const entry = first<EntryAt>(
         database,
         "SELECT entry, state FROM mr_lane_entries WHERE consumer = ? AND topic = ? AND partition = ? AND offset = ?",
         consumer,
         ...at,
       );
-      if (entry !== undefined) {
-        return { consumer, state: entry.state === "running" ? "pending" : entry.state, entry: entry.entry };
-      }
       const skip = first(
         database,
         "SELECT 1 FROM mr_amendments WHERE consumer = ? AND topic = ? AND partition = ? AND offset = ? AND act = 'skip'",
         amendedAs(consumer),
         ...at,
       );
-      if (skip !== undefined) return { consumer, state: "skipped" };
-      const position = first<PositionRow>(
+      const row = first<PositionRow>(
         database,
         "SELECT * FROM mr_positions WHERE consumer = ? AND topic = ? AND partition = ?",
         consumer,
         record.topic,
         record.partition,
       );
-      const done = position !== undefined && isDone(decodePosition(position), record.offset);
-      return { consumer, state: done ? "applied" : "pending" };
+      const position = row === undefined ? undefined : decodePosition(row);
+      return deliveryOf(consumer, record.offset, { entry, skipped: skip !== undefined, position });
     });
 }
 
@@ -94,35 +75,22 @@ export function readConsumers(database: Database, now: number): ConsumerView[] {
   const topics = new Map(readTopics(database).map((topic) => [topic.shape.name, topic]));
   const counts = entryCounts(database);
   const pauses = readPauses(database);
-  return readRegistrations(database).map(({ consumer, service, topics: heard }) => {
+  return readRegistrations(database).map((registered) => {
+    const { consumer } = registered;
     const positions = readPositions(database, consumer);
     const oldest = new Map<number, number>();
-    const running = counts.get(`running ${consumer}`) ?? 0;
-    let lagRecords = running;
-    for (const { topic: name, types } of heard) {
+    let pending = 0;
+    for (const { topic: name, types } of registered.topics) {
       const topic = topics.get(name);
       const own = positions.filter((position) => position.topic === name);
       if (topic !== undefined)
-        lagRecords += countBacklog(database, { topic, types: new Set(types), positions: own }, oldest);
+        pending += countBacklog(database, { topic, types: new Set(types), positions: own }, oldest);
     }
-    const times = [...oldest.values()];
-    if (running > 0) times.push(oldestRunning(database, consumer));
-    return {
-      consumer,
-      service,
-      topics: heard.map(({ topic, types }) => ({ topic, types })),
-      positions: positions.map((position) => ({
-        ...position,
-        end: topics.get(position.topic)?.end ?? 0,
-        oldestPendingAt: oldest.get(position.id),
-      })),
-      lagRecords,
-      lagMs: times.length === 0 ? 0 : Math.max(0, now - Math.min(...times)),
-      parked: counts.get(`parked ${consumer}`) ?? 0,
-      dead: counts.get(`dead ${consumer}`) ?? 0,
-      following: counts.get(`following ${consumer}`) ?? 0,
-      ...(pauses.has(consumer) ? { paused: pauses.get(consumer) as Pause } : {}),
-    };
+    const entries = counts.get(consumer) ?? {};
+    const oldestRunning = entries.running === undefined ? undefined : firstRunning(database, consumer);
+    const end = (topic: string) => topics.get(topic)?.end ?? 0;
+    const paused = pauses.get(consumer);
+    return consumerView(registered, { positions, end, pending, oldest, entries, oldestRunning, paused }, now);
   });
 }
 
@@ -159,19 +127,21 @@ function countBacklog(database: Database, { topic, types, positions }: Backlog, 
   return pending;
 }
 
-function entryCounts(database: Database): Map<string, number> {
-  const rows = all<{ consumer: string; state: string; n: number }>(
+function entryCounts(database: Database): Map<string, Partial<Record<EntryState, number>>> {
+  const rows = all<{ consumer: string; state: EntryState; n: number }>(
     database,
     "SELECT state, consumer, count(*) AS n FROM mr_lane_entries GROUP BY state, consumer",
   );
-  return new Map(rows.map(({ state, consumer, n }) => [`${state} ${consumer}`, n]));
+  const counts = new Map<string, Partial<Record<EntryState, number>>>();
+  for (const { state, consumer, n } of rows) counts.set(consumer, { ...counts.get(consumer), [state]: n });
+  return counts;
 }
 
-function oldestRunning(database: Database, consumer: string): number {
+function firstRunning(database: Database, consumer: string): number | undefined {
   const row = first<{ record: string }>(
     database,
     "SELECT record FROM mr_lane_entries WHERE state = 'running' AND consumer = ? ORDER BY entry LIMIT 1",
     consumer,
   );
-  return row === undefined ? Number.POSITIVE_INFINITY : decodeRecord(row.record).appended;
+  return row === undefined ? undefined : decodeRecord(row.record).appended;
 }

@@ -1,5 +1,6 @@
 import type { Failure } from "../failure/failure.js";
 import type { LogRecord, NewRecord } from "../log/log.js";
+import type { Act } from "./operate.js";
 import type { Snapshot, StreamRead } from "./stream.js";
 
 /** [start, end): offsets `start` ≤ o < `end`. */
@@ -239,11 +240,7 @@ export interface Mute {
 }
 
 /** An operator has paused a consumer: it starts no runs until it is resumed. */
-export interface Pause {
-  readonly reason: string;
-  readonly actor: string;
-  readonly at: number;
-}
+export type Pause = Act;
 
 /** An operator's act, for the audit record. */
 export interface AuditNote {

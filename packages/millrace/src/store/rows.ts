@@ -1,6 +1,6 @@
 import { Failure } from "../failure/failure.js";
 import type { Headers, LogRecord, NewRecord } from "../log/log.js";
-import type { DueTimer, Registration } from "../store/store.js";
+import type { DueTimer, Registration } from "./store.js";
 import type {
   Amendment,
   EntryFailure,
@@ -11,7 +11,7 @@ import type {
   OperationState,
   Position,
   Range,
-} from "../store/unit.js";
+} from "./unit.js";
 
 /** A row of mr_positions. */
 export interface PositionRow {
@@ -33,7 +33,8 @@ export interface EntryRow {
   readonly lane: string;
   readonly home: number;
   readonly state: string;
-  readonly holds: number;
+  /** SQLite has no booleans. */
+  readonly holds: number | boolean;
   readonly attempt: number;
   readonly due: number;
   readonly redrives: number;
@@ -109,7 +110,7 @@ export function decodeRanges(text: string): Range[] {
     if (dash < 1 || !Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < last || end <= start) {
       throw new Failure(
         "STORE_DAMAGED",
-        `mr_positions.finished is damaged: "${text.slice(0, 80)}"; keep a copy of the file and restore a backup`,
+        `mr_positions.finished is damaged: "${text.slice(0, 80)}"; keep a copy and restore a backup`,
       );
     }
     last = end;
@@ -174,7 +175,7 @@ export function decodeEntry(row: EntryRow): LaneEntry {
     lane: row.lane,
     home: row.home,
     state: row.state as EntryState,
-    holds: row.holds !== 0,
+    holds: Boolean(row.holds),
     attempt: row.attempt,
     due: row.due,
     redrives: row.redrives,
@@ -259,7 +260,7 @@ function parse<T>(text: string, column: string): T {
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw new Failure("STORE_DAMAGED", `a row of ${column} is not JSON; keep a copy of the file and restore a backup`, {
+    throw new Failure("STORE_DAMAGED", `a row of ${column} is not JSON; keep a copy and restore a backup`, {
       cause,
     });
   }

@@ -1,5 +1,5 @@
 import type { LogRecord } from "../log/log.js";
-import type { EventQuery } from "../store/inspect.js";
+import type { EventQuery } from "./inspect.js";
 
 /** Tests a query's conditions but topic and time: first on a block's raw text, which is cheap, then on its records. */
 export interface EventFilter {
@@ -66,4 +66,16 @@ function valueAt(data: unknown, path: string): unknown {
     at = (at as Record<string, unknown>)[name];
   }
   return at;
+}
+
+/** All conditions of a query, those on place and time too; `undefined` has none. */
+export function recordFilter(query: Omit<EventQuery, "limit"> | undefined): (record: LogRecord) => boolean {
+  if (query === undefined) return () => true;
+  const filter = eventFilter({ ...query, limit: 0 });
+  const { topic, since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = query;
+  return (record) =>
+    (topic === undefined || record.topic === topic) &&
+    record.appended >= since &&
+    record.appended < until &&
+    filter.matches(record);
 }
