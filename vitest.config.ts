@@ -9,10 +9,13 @@ export default defineConfig({
       "examples/*/src/**/*.test.ts",
       "bench/src/**/*.test.ts",
       "chaos/src/**/*.test.ts",
+      "tools/**/*.test.ts",
       "test/**/*.test.ts",
     ],
     // Type tests are statements for the compiler: `npm run types` is what checks them.
     exclude: ["**/node_modules/**", "**/dist/**", "**/*.type.test.ts"],
+    // Real servers, started when a test file first asks for them, and stopped at the end.
+    globalSetup: "tools/services/vitest.ts",
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,

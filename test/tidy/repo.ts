@@ -46,7 +46,7 @@ export class Repo {
 
   /** Every TypeScript file that people write: product, examples, benchmarks, house. */
   get code(): readonly SourceFile[] {
-    return this.files.filter((file) => /^(packages|examples|bench|chaos|test)\/.*\.ts$/.test(file.path));
+    return this.files.filter((file) => /^(packages|examples|bench|chaos|tools|test)\/.*\.ts$/.test(file.path));
   }
 
   /** The published code without its tests. */
