@@ -1,7 +1,8 @@
 import type { LogRecord } from "../log/log.js";
 import type { DeadGroup } from "../store/inspect.js";
 import type { JobExport } from "../store/jobs.js";
-import type { Amendment, Armed, EntryFailure, EntryState, LaneEntry } from "../store/unit.js";
+import type { Armed } from "../store/timer.js";
+import type { Amendment, EntryFailure, EntryState, LaneEntry } from "../store/unit.js";
 
 /** An event as JSON. Times are ISO; `bytes` is base64, for what is not JSON. */
 export interface EventView {

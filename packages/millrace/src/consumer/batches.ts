@@ -2,7 +2,7 @@ import type { Received } from "../contract/contract.js";
 import type { LogRecord } from "../log/log.js";
 import type { Cancel } from "../runtime/clock.js";
 import { signal } from "../runtime/signals.js";
-import type { EventIdentity, Outcome, Position, Range, RecordsPart, Unit } from "../store/unit.js";
+import type { ClaimedEvent, Outcome, Position, Range, RecordsPart, Unit } from "../store/unit.js";
 import type { Alone } from "./alone.js";
 import { type BatchHandler, BatchRefused } from "./batch.js";
 import type { Pending } from "./committer.js";
@@ -233,7 +233,7 @@ class BatchPending implements Pending {
 
 /** The records by partition. Ranges that touch are one, as they are when whole fetches are handled together. */
 function partsOf(runs: readonly Run[]): readonly RecordsPart[] {
-  const byPosition = new Map<Position, { readonly ranges: Range[]; readonly events: EventIdentity[] }>();
+  const byPosition = new Map<Position, { readonly ranges: Range[]; readonly events: ClaimedEvent[] }>();
   for (const { claim } of runs) {
     if (claim.type !== "record") continue;
     let part = byPosition.get(claim.position);

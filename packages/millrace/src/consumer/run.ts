@@ -88,9 +88,9 @@ export class Run implements Pending {
   }
 
   /** Its claim names the event, as the log has it: a copy of it may come. */
-  names({ source, id }: LogRecord): void {
+  names({ source, id, time, appended }: LogRecord): void {
     if (this.claim.type !== "record") return;
-    this.claim = { ...this.claim, events: [...(this.claim.events ?? []), { source, id }] };
+    this.claim = { ...this.claim, events: [...(this.claim.events ?? []), { source, id, time, appended }] };
   }
 
   /** Its handler was started at least once. */

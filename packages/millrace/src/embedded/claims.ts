@@ -1,7 +1,8 @@
 import type { NewRecord } from "../log/log.js";
 import { murmur2 } from "../log/murmur2.js";
 import { decodeOperation, encodeTimer, type OperationRow } from "../store/rows.js";
-import type { AuditNote, Claim, EventPlace, NewTimer, Operation, OperationResult, Outcome } from "../store/unit.js";
+import type { NewTimer } from "../store/timer.js";
+import type { AuditNote, Claim, EventPlace, Operation, OperationResult, Outcome } from "../store/unit.js";
 import { audit } from "./audit.js";
 import type { LaneTables } from "./lane-tables.js";
 import type { PositionTables } from "./position-tables.js";

@@ -3,6 +3,7 @@ import type { Build } from "./builds.js";
 import type { Changes, ChangesQuery, DocumentFilter, DocumentQuery } from "./document-query.js";
 import type { JobsDue } from "./jobs.js";
 import type { Snapshot, StreamName, StreamPage, StreamQuery } from "./stream.js";
+import type { NewTimer } from "./timer.js";
 import type {
   Amendment,
   EntryState,
@@ -10,7 +11,6 @@ import type {
   IndexEntry,
   LaneEntry,
   Mute,
-  NewTimer,
   Operation,
   Outcome,
   Pause,

@@ -2,6 +2,7 @@ import type { Failure } from "../failure/failure.js";
 import type { LogRecord, NewRecord } from "../log/log.js";
 import type { Act } from "./operate.js";
 import type { Snapshot, StreamRead } from "./stream.js";
+import type { NewTimer } from "./timer.js";
 
 /** [start, end): offsets `start` ≤ o < `end`. */
 export type Range = readonly [start: number, end: number];
@@ -29,6 +30,12 @@ export interface EventIdentity {
   readonly id: string;
 }
 
+/** An event as a claim names it. Copies of it have the same `time`; `appended` is when this one reached the log. */
+export interface ClaimedEvent extends EventIdentity {
+  readonly time: number;
+  readonly appended: number;
+}
+
 /** The row whose change makes a unit impossible to repeat. */
 export type Claim =
   /**
@@ -42,7 +49,7 @@ export type Claim =
       readonly start: number;
       readonly offset: number;
       readonly covers?: readonly Range[];
-      readonly events?: readonly EventIdentity[];
+      readonly events?: readonly ClaimedEvent[];
     }
   /**
    * Many records at once, of partitions of one consumer: all of them, or none. When some are taken already, or a lane of
@@ -69,7 +76,7 @@ export type Claim =
 export interface RecordsPart {
   readonly position: Position;
   readonly ranges: readonly Range[];
-  readonly events?: readonly EventIdentity[];
+  readonly events?: readonly ClaimedEvent[];
 }
 
 export interface DocumentRead {
@@ -104,24 +111,6 @@ export interface SqlStatement {
   readonly rows: number | undefined;
 }
 export type SqlValue = string | number | bigint | null | Uint8Array;
-
-/** The message a timer publishes when it is due, in the commit that removes the timer. `name` replaces and cancels. */
-export interface NewTimer {
-  readonly service: string;
-  readonly name: string | undefined;
-  readonly due: number;
-  readonly record: Omit<NewRecord, "offset">;
-  /** By whose run of which event; undefined when no handler did. */
-  readonly armed: Armed | undefined;
-}
-
-/** A consumer, and the event that it handled. */
-export interface Armed {
-  readonly consumer: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
-}
 
 /** parked: waits for `due`. dead: given up on. following: behind a parked or dead head. running: a slow handler has it. */
 export type EntryState = "parked" | "dead" | "following" | "running";

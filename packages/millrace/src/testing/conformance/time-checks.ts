@@ -1,6 +1,6 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { isFailure } from "../../failure/failure.js";
-import type { NewTimer } from "../../store/unit.js";
+import type { NewTimer } from "../../store/timer.js";
 import type { StoreUnderTest } from "./store.js";
 import type { Check } from "./suite.js";
 import { checkedService, commit, committed, newRecord, outcomes, unitOf } from "./units.js";

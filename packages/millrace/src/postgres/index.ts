@@ -1,0 +1,1 @@
+export type { PgClient, PgNotice, PgPool, PgQuery, PgResult } from "./pool.js";

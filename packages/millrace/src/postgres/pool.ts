@@ -1,0 +1,39 @@
+/** One statement, as the driver takes it. */
+export interface PgQuery {
+  readonly text: string;
+  readonly values?: unknown[];
+  /** A statement of this name is compiled once for each connection. */
+  readonly name?: string;
+  readonly rowMode?: "array";
+  readonly types?: { getTypeParser(oid: number, format?: string): (value: string) => unknown };
+}
+
+/** What the driver answers. */
+export interface PgResult {
+  readonly rows: unknown[];
+  readonly rowCount: number | null;
+  readonly command: string;
+}
+
+/** A connection of a pool, as far as Millrace uses it. */
+export interface PgClient {
+  query(query: PgQuery): Promise<PgResult>;
+  /** Gives it back to its pool; with an error or true, it is closed instead. */
+  release(error?: Error | boolean): void;
+  /** "error" tells an Error, "notification" a {@link PgNotice}. */
+  on(event: "error" | "notification", heard: (value: never) => void): unknown;
+  removeListener(event: string, heard: () => void): unknown;
+}
+
+/** What LISTEN brings. */
+export interface PgNotice {
+  readonly channel: string;
+  readonly payload?: string;
+}
+
+/** A pool of connections: that of the package `pg` is one. */
+export interface PgPool {
+  connect(): Promise<PgClient>;
+  on(event: "error", heard: (error: Error) => void): unknown;
+  removeListener(event: string, heard: () => void): unknown;
+}
