@@ -48,7 +48,8 @@ export { type DocumentOptions, type DocumentType, documents } from "./contract/d
 export { command, event } from "./contract/event.js";
 export { topic } from "./contract/topic.js";
 export { embedded } from "./embedded/embedded.js";
-export type { Engine, EngineContext, OpenEngine } from "./engine/engine.js";
+export type { Engine, EngineContext, OpenEngine, Trouble } from "./engine/engine.js";
+export type { LogAdapter, OpenLog, OpenStore, Risk, StoreAdapter } from "./engine/halves.js";
 export type { FailureCode, Verdict } from "./failure/codes.js";
 export { Failure, isFailure } from "./failure/failure.js";
 export { commandRoutes, type Routable } from "./http/command-routes.js";
@@ -68,6 +69,7 @@ export {
   type MillraceOptions,
   millrace,
 } from "./main/millrace.js";
+export { type EngineOptions, engine } from "./outbox/engine.js";
 export type { RowChange, SubscribeOptions } from "./projection/changes.js";
 export {
   type Fold,

@@ -12,7 +12,12 @@ const stillMsMax = 60_000;
 export async function diagnose(sight: Sight): Promise<readonly Finding[]> {
   const findings: Finding[] = sight.live === undefined ? [...(await sight.inspect.doctor())] : [];
   if (sight.dir !== undefined) findings.push(await privateFolder(sight.dir));
-  if (sight.live !== undefined) findings.push(...(await consumersRun(sight.live.running)));
+  if (sight.live !== undefined) {
+    const { running } = sight.live;
+    for (const { part, reason } of running.engine.troubles?.() ?? [])
+      findings.push({ check: part, ok: false, detail: reason });
+    findings.push(...(await consumersRun(running)));
+  }
   return findings;
 }
 

@@ -46,6 +46,11 @@ export interface StartOptions {
    * that their events can be published and their commands sent: another process on the same engine runs them.
    */
   readonly services?: readonly string[];
+  /**
+   * Names of risks that the engine's preflight would refuse the start for, like `min-insync-replicas`. Each start says in the
+   * log that they are accepted.
+   */
+  readonly acceptRisks?: readonly string[];
 }
 
 /** What a caller outside handlers may say of an event beside its data. */

@@ -12,7 +12,7 @@ export function chosenServices(
   services: readonly ServiceDeclaration[],
   options: StartOptions,
 ): readonly ServiceDeclaration[] {
-  checkOptions(options, { services: true }, { where: "app.start" });
+  checkOptions(options, { services: true, acceptRisks: true }, { where: "app.start" });
   const { services: names } = options;
   if (names === undefined) return services;
   const known = services.map(({ name }) => name);

@@ -97,6 +97,7 @@ class RunningApp implements App {
       clock: this.#clock,
       random: this.#random,
       logger: this.#logger,
+      acceptRisks: options.acceptRisks ?? [],
     });
     let parts: Parts;
     try {

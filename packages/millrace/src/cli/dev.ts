@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { dirname, relative } from "node:path";
 import { appFile } from "./load.js";
+import type { StartCommand } from "./start.js";
 import { watchCode } from "./watch.js";
 
 /** Editors and compilers write several files at a time: this long after the last, the app starts again. */
@@ -9,9 +10,10 @@ const quietMs = 100;
 const stopMsMax = 15_000;
 
 /** Runs the app in a process of its own, and starts it anew after each change of its code. */
-export async function dev(given: string | undefined): Promise<void> {
+export async function dev(given: string | undefined, { service, acceptRisk = [] }: StartCommand = {}): Promise<void> {
   const file = await appFile(given);
-  const supervisor = new Supervisor(file);
+  const chosen = service === undefined ? [] : ["--service", service];
+  const supervisor = new Supervisor([file, ...chosen, ...acceptRisk.flatMap((name) => ["--accept-risk", name])]);
   supervisor.run();
   const watching = watchCode(dirname(file), (path) => supervisor.changed(path));
   await new Promise<void>((resolve) => {
@@ -22,20 +24,20 @@ export async function dev(given: string | undefined): Promise<void> {
 }
 
 class Supervisor {
-  readonly #file: string;
+  readonly #args: readonly string[];
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
   #quiet: NodeJS.Timeout | undefined;
   #restarting: Promise<void> | undefined;
   #stopping = false;
 
-  constructor(file: string) {
-    this.#file = file;
+  constructor(args: readonly string[]) {
+    this.#args = args;
   }
 
   run(): void {
     if (this.#stopping) return;
-    const child = fork(new URL("./main.js", import.meta.url), ["start", this.#file], {
+    const child = fork(new URL("./main.js", import.meta.url), ["start", ...this.#args], {
       stdio: ["inherit", "inherit", "inherit", "ipc"],
     });
     this.#child = child;

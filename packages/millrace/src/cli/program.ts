@@ -72,6 +72,10 @@ function addRunning(program: Command, finish: Finish): void {
     .command("start [file]")
     .description("start the app that a module exports as `app` (default: millrace.app in package.json)")
     .option("--service <names>", "run only these services of the app here: orders,payments")
+    .option(
+      "--accept-risk <name...>",
+      "start although preflight refuses: by the risk's name, said in the log each time",
+    )
     .addHelpText("after", examples("start dist/main.js", "start src/main.ts", "start --service orders,payments"))
     .action(async (file: string | undefined, options) =>
       finish(await (await import("./start.js")).start(file, options)),
@@ -79,8 +83,13 @@ function addRunning(program: Command, finish: Finish): void {
   program
     .command("dev [file]")
     .description("like start, and again after each change of the code")
+    .option("--service <names>", "run only these services of the app here: orders,payments")
+    .option(
+      "--accept-risk <name...>",
+      "start although preflight refuses: by the risk's name, said in the log each time",
+    )
     .addHelpText("after", examples("dev dist/main.js"))
-    .action(async (file: string | undefined) => finish(await (await import("./dev.js")).dev(file)));
+    .action(async (file: string | undefined, options) => finish(await (await import("./dev.js")).dev(file, options)));
 }
 
 function addEvents(program: Command, finish: Finish): void {

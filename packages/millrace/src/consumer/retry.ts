@@ -27,7 +27,13 @@ export function waits(error: unknown): boolean {
   return isFailure(error) && waiting.has(error.code);
 }
 
-const waiting: ReadonlySet<FailureCode> = new Set(["NOT_YET", "CONTRACT_NEWER", "STORE_UNAVAILABLE", "STORE_FULL"]);
+const waiting: ReadonlySet<FailureCode> = new Set([
+  "NOT_YET",
+  "CONTRACT_NEWER",
+  "STORE_UNAVAILABLE",
+  "STORE_FULL",
+  "LOG_UNAVAILABLE",
+]);
 
 /** Exponential backoff with full jitter on its upper half: between half and all of first × 2^(attempt − 1), bounded. */
 export function backoffMs(attempt: number, retry: RetryPlan, jitter: number): number {

@@ -12,6 +12,8 @@ export interface EngineContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Names of risks that whoever starts the app accepts, beside those that the engine was made with. */
+  readonly acceptRisks?: readonly string[];
 }
 
 /** A log and a store that work together. A description: nothing is opened before the app starts. */
@@ -40,6 +42,12 @@ export interface Change {
   readonly leases?: boolean;
 }
 
+/** A part of the engine that does not get on, and why: for whoever asks for this process's health. */
+export interface Trouble {
+  readonly part: string;
+  readonly reason: string;
+}
+
 /** An engine in use by one process. After `close` nothing of it may be called. */
 export interface OpenEngine {
   readonly log: LogReader & LogWriter & LogAdmin;
@@ -52,7 +60,13 @@ export interface OpenEngine {
   onHandled(heard: (results: readonly OperationResult[]) => void): () => void;
   /** Calls `heard` after other processes changed something; never when this one is alone. */
   onChanged(heard: (change: Change) => void): () => void;
-  /** Copies log and store, as of one moment, into a new file, while running. */
+  /** What the engine itself does not get on with; nothing where there is no such part. */
+  troubles?(): readonly Trouble[];
+  /**
+   * Copies log and store, as of one moment, into a new file, while running.
+   *
+   * @throws {Failure} ENGINE_UNABLE when they are servers, which have backups of their own.
+   */
   backup(file: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -51,6 +51,9 @@ export const failureCodes = {
   // Stores, logs and positions.
   STORE_UNAVAILABLE: { verdict: "retry", summary: "The store cannot be reached." },
   STORE_FULL: { verdict: "retry", summary: "The store has no space left." },
+  LOG_UNAVAILABLE: { verdict: "retry", summary: "The log cannot be reached." },
+  RISK_REFUSED: { verdict: "stop", summary: "A setting of a server would break a promise." },
+  ENGINE_UNABLE: { verdict: "stop", summary: "This engine does not have the ability that was asked for." },
   STORE_OWNED: { verdict: "stop", summary: "Another process owns the file." },
   STORE_DAMAGED: { verdict: "stop", summary: "The file of the store is damaged." },
   STORE_FORMAT: { verdict: "stop", summary: "The file was written in a format this version does not read." },

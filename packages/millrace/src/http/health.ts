@@ -37,7 +37,10 @@ export function healthRoutes(running: () => Running | undefined, options: { read
     ]);
     if (store !== undefined) return c.json({ state: store, consumers }, 503, noStore);
     const ready = consumers.every((consumer) => consumer.state === "blocked");
-    return c.json({ state: ready ? "ready" : "not ready", consumers }, ready ? 200 : 503, noStore);
+    // What commits publish is safe in the store: a process that cannot send it yet takes commands all the same.
+    const troubles = app.engine.troubles?.() ?? [];
+    const state = ready ? "ready" : "not ready";
+    return c.json({ state, consumers, ...(troubles.length > 0 && { engine: troubles }) }, ready ? 200 : 503, noStore);
   });
   return hono;
 }

@@ -39,6 +39,7 @@ const statuses: Partial<Readonly<Record<FailureCode, ContentfulStatusCode>>> = {
   IDEMPOTENCY_KEY_REUSED: 422,
   COMMAND_FAILED: 500,
   STORE_UNAVAILABLE: 503,
+  LOG_UNAVAILABLE: 503,
   STORE_FULL: 503,
   APP_STOPPED: 503,
   PROJECTION_BEHIND: 503,

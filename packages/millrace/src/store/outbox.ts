@@ -8,6 +8,12 @@ export interface OutboxLease {
   readonly epoch: number;
 }
 
+/** The leases of one process, and those among them that others wait for. */
+export interface OutboxLeases {
+  readonly held: readonly OutboxLease[];
+  readonly surplus: readonly OutboxLease[];
+}
+
 /**
  * Events to send, in order. A page belongs to a window whose bounds are on disk before it is handed out: a successor is
  * handed the same events in the same order.
@@ -16,36 +22,39 @@ export interface OutboxPage {
   readonly records: readonly NewRecord[];
   /** Where the page ends; opaque. */
   readonly through: number;
-  /** Nothing more is known to wait behind this page. */
-  readonly last: boolean;
+  /** For how long the first of them had been waiting when it was read, by the store's clock. */
+  readonly waitedMs: number;
 }
 
-/** What waits to be sent. `oldest` is when the oldest of them was committed (ms since the epoch). */
+/** How large a page may be. One event is in it whatever its size. */
+export interface OutboxLimit {
+  readonly recordsMax: number;
+  readonly bytesMax: number;
+}
+
+/** What waits to be sent, and for how long the oldest of it has, by the store's clock. */
 export interface OutboxBacklog {
   readonly shard: string;
   readonly records: number;
-  readonly oldest: number | undefined;
+  readonly waitedMs: number;
 }
 
 /** Events that commits have left to be sent to the log, as their relay sees them. */
 export interface Outbox {
-  shards(): Promise<readonly string[]>;
-  /** Takes the shard under a new epoch; undefined while another process has it. */
-  lease(shard: string): Promise<OutboxLease | undefined>;
   /**
-   * Keeps a lease that is not used otherwise.
-   *
-   * @throws {Failure} FENCED when another process has taken it.
+   * Keeps the leases of this process, takes what is free up to its fair share, and says which it has now. Asked every
+   * second, it loses none while the store answers; of a process that has died, others have them after a lease.
    */
-  renew(lease: OutboxLease): Promise<void>;
-  /** At most `limit` events behind what was sent. The same ones until `sent` says otherwise. */
-  next(lease: OutboxLease, limit: number): Promise<OutboxPage>;
+  leases(): Promise<OutboxLeases>;
+  /** The events behind what was sent, the same ones until `sent` says otherwise; none when none was committed before the call. */
+  next(lease: OutboxLease, limit: OutboxLimit): Promise<OutboxPage>;
   /**
    * The log has acknowledged the page.
    *
    * @throws {Failure} FENCED when another process has taken the lease: it sends the page again, and consumers drop the copies.
    */
   sent(lease: OutboxLease, page: OutboxPage): Promise<void>;
+  /** Gives the lease back: others take it at once. */
   release(lease: OutboxLease): Promise<void>;
   backlog(): Promise<readonly OutboxBacklog[]>;
   /** Calls `heard` with the shards that commits have left events in, of this process and of others. */
