@@ -1,11 +1,11 @@
 import { Failure, isFailure } from "../failure/failure.js";
 import type { LogAdmin, LogWriter, NewRecord, TopicShape } from "../log/log.js";
 import type { Build } from "../store/builds.js";
+import { indexesOf } from "../store/document-indexes.js";
 import type { Operate } from "../store/operate.js";
 import type { DocumentTypeShape, Leased, Registration, ScheduleRow } from "../store/store.js";
 import type { IndexEntry, Outcome, Position, Progress, Unit } from "../store/unit.js";
 import type { Door } from "./core.js";
-import { indexesOf } from "./documents.js";
 import { type CommitAnswer, documentText, perform } from "./members.js";
 import { operateBy } from "./operate.js";
 import { all, first } from "./query.js";

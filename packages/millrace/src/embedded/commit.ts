@@ -2,10 +2,11 @@ import type { Change } from "../engine/engine.js";
 import { Failure, isFailure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import type { Clock } from "../runtime/clock.js";
+import { uniqueTaken } from "../store/unique-taken.js";
 import type { DocumentWrite, Effects, OperationResult, Outcome, Progress, SqlStatement, Unit } from "../store/unit.js";
 import type { Claims } from "./claims.js";
 import type { DocumentTables } from "./documents.js";
-import { fileFailure, isFull, storeFailure, uniqueTaken } from "./errors.js";
+import { fileFailure, isFull, storeFailure } from "./errors.js";
 import type { LaneTables } from "./lane-tables.js";
 import type { LogAppender } from "./log-appender.js";
 import type { PositionTables } from "./position-tables.js";
@@ -288,13 +289,13 @@ export class GroupCommit {
 
   /** Appends what another program wrote, outside any unit: its ids are its own, and its text may be no JSON. */
   append(records: readonly NewRecord[], listener: CommitListener): void {
-    const foreign = records.map((record) => ({ ...record, named: true, data: bytesOf(record.data) }));
+    const encoder = new TextEncoder();
+    const foreign = records.map((record) => {
+      const data = typeof record.data === "string" ? encoder.encode(record.data) : record.data;
+      return { ...record, named: true, data };
+    });
     const unit: Unit = { claim: { type: "publish" }, reads: [], effects: { records: foreign }, lane: undefined };
     for (const outcome of this.commit([unit], [], listener)) if (outcome.type === "failed") throw outcome.error;
     for (const [index, { offset }] of foreign.entries()) (records[index] as NewRecord).offset = offset;
   }
-}
-
-function bytesOf(data: string | Uint8Array): Uint8Array {
-  return typeof data === "string" ? new TextEncoder().encode(data) : data;
 }

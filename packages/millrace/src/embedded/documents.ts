@@ -1,4 +1,5 @@
 import { Failure, isFailure } from "../failure/failure.js";
+import { indexesOf, type KeptIndexes } from "../store/document-indexes.js";
 import type { DocumentTypeShape, StoredDocument } from "../store/store.js";
 import type { DocumentRead, DocumentWrite, IndexEntry } from "../store/unit.js";
 import { DocumentCache } from "./document-cache.js";
@@ -264,25 +265,6 @@ export class DocumentTables {
 
 /** An absent value: primary keys hold no NULL, and no field of a document is a blob. */
 export const absent = new Uint8Array(0);
-const noIndexes = "{}";
-
-/**
- * A type's indexes as mr_document_types keeps them. The schema version belongs to them: a migration may change what the
- * fields hold.
- */
-export function indexesOf({ indexes, unique, schema, changes = false }: Omit<DocumentTypeShape, "indexOf">): string {
-  if (indexes.length === 0 && unique.length === 0 && !changes) return noIndexes;
-  const kept: KeptIndexes = { indexes: [...indexes].sort(), unique: [...unique].sort(), schema };
-  return JSON.stringify(changes ? { ...kept, changes } : kept);
-}
-
-interface KeptIndexes {
-  readonly indexes: readonly string[];
-  readonly unique: readonly string[];
-  readonly schema: number;
-  readonly changes?: boolean;
-}
-
 interface TypeRow {
   readonly type: number;
   readonly service: string;

@@ -1,5 +1,4 @@
 import { Failure, isFailure } from "../failure/failure.js";
-import type { DocumentWrite } from "../store/unit.js";
 
 // Primary result codes, as in SQLite's documentation ("Result and Error Codes").
 const full = 13;
@@ -74,19 +73,6 @@ function primaryCode(error: unknown): number | undefined {
   const code = typeof errcode === "number" ? errcode : sqliteCode;
   if (typeof code === "number") return code & 0xff;
   return codesByText.find(([text]) => String(message).includes(text))?.[1];
-}
-
-/** Another document has a unique value of this one. */
-export function uniqueTaken(write: DocumentWrite, field?: string): Failure {
-  const fields =
-    field ??
-    write.indexed
-      .filter((entry) => entry.unique)
-      .map((entry) => entry.field)
-      .join(", ");
-  return new Failure("UNIQUE_TAKEN", `${write.service}/${write.type}: another document already has this ${fields}`, {
-    details: { type: write.type, field: fields },
-  });
 }
 
 /** What the system says of the files beside the database, like `owner.json`, in SQLite's codes. */

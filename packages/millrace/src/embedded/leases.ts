@@ -1,4 +1,5 @@
 import type { Clock } from "../runtime/clock.js";
+import { fairShare } from "../store/shares.js";
 
 /** How long a process may stay silent before others take its partitions. */
 export const leaseMs = 15_000;
@@ -66,23 +67,13 @@ export class Leases {
     return !this.#ended.has(member) && this.#clock.monotonic() < this.#unheardUntil;
   }
 
-  /**
-   * How many of a topic's partitions are a member's fair share: the same everywhere, differing by one at most, and the
-   * odd ones of different topics go to different members.
-   */
+  /** How many of a topic's partitions are a member's; see {@link fairShare}. */
   share(
-    place: { readonly member: string; readonly consumer: string; readonly topic: string },
+    { consumer, ...of }: { readonly member: string; readonly consumer: string; readonly topic: string },
     partitions: number,
   ): number {
-    const members = [...this.#members]
-      .filter(([, { consumers }]) => consumers.has(place.consumer))
-      .map(([name]) => name);
-    const index = members.sort().indexOf(place.member);
-    if (index < 0) return 0;
-    let shift = 0;
-    for (let i = 0; i < place.topic.length; i += 1) shift += place.topic.charCodeAt(i);
-    const turn = (index + shift) % members.length;
-    return Math.floor(partitions / members.length) + (turn < partitions % members.length ? 1 : 0);
+    const members = [...this.#members].filter(([, { consumers }]) => consumers.has(consumer)).map(([name]) => name);
+    return fairShare(of, members, partitions);
   }
 
   #of(name: string): Member {

@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
-import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import { isUuid } from "../runtime/ids.js";
+import { contentDigest, idReused, notItsStream } from "../store/identity.js";
 import type { StreamName } from "../store/stream.js";
 import { decodeBlock, encodeBlock, encodeLine, sumOf } from "./block.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
@@ -141,28 +140,18 @@ export class LogAppender {
   }
 
   #repeated(record: NewRecord, growing: Growing): boolean {
-    const digest = createHash("sha256")
-      .update(`${record.topic}\n${record.type}\n${record.key}\n`)
-      .update(record.data)
-      .digest("base64");
+    const digest = contentDigest(record);
     const row = this.#known.get(record.source, record.id) as [number, number, string] | undefined;
     if (row !== undefined) {
-      if (row[2] !== digest) throw reused(record);
+      if (row[2] !== digest) throw idReused(record);
       record.offset = row[1];
       return true;
     }
     if (isUuid(record.id) && this.#inBucket.get(traceBucket(record.id, record.time), `["${record.id}",`) !== undefined)
-      throw reused(record);
+      throw idReused(record);
     this.#identity.run(record.source, record.id, growing.topic.id, growing.topic.end + growing.lines.length, digest);
     return false;
   }
-}
-
-function notItsStream({ type, topic, key }: NewRecord): Failure {
-  return new Failure(
-    "TOPIC_OWNER",
-    `${type} of ${key} cannot be published: topic ${topic} is written by its aggregate alone; send it a command`,
-  );
 }
 
 /** One block; several where single events are read. */
@@ -174,12 +163,4 @@ function blocksOf({ topic, lines }: Growing, appended: number): readonly Block[]
     blocks.push({ first: topic.end + at, count: part.length, appended, body: encodeBlock(part) });
   }
   return blocks;
-}
-
-function reused(record: NewRecord): Failure {
-  return new Failure(
-    "EVENT_ID_REUSED",
-    `${record.type} ${record.id}: ${record.source} has already published this id with other content; give the new event its own id`,
-    { details: { id: record.id, source: record.source } },
-  );
 }

@@ -1,4 +1,5 @@
 import { Failure } from "../failure/failure.js";
+import { PositionState } from "../store/position-state.js";
 import {
   decodePosition,
   decodeSubscriptions,
@@ -9,7 +10,6 @@ import {
 import type { Leased, Registration } from "../store/store.js";
 import type { Position, Progress } from "../store/unit.js";
 import type { Leases } from "./leases.js";
-import { PositionState } from "./positions.js";
 import type { Database, Statement } from "./sqlite.js";
 
 /** Registrations and positions. What the owner process leased, it keeps in memory too, and checks claims there. */

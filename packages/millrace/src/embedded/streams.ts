@@ -1,5 +1,6 @@
 import { Failure } from "../failure/failure.js";
 import type { LogRecord, NewRecord } from "../log/log.js";
+import { streamRecords } from "../store/identity.js";
 import type { Snapshot, StreamName, StreamPage, StreamQuery, StreamRead } from "../store/stream.js";
 import { assertSound, decodeOne } from "./block.js";
 import { offsetSpan } from "./schema.js";
@@ -154,14 +155,8 @@ export class StreamTables {
   append(read: StreamRead, records: readonly NewRecord[]): void {
     const known = this.#known(read);
     let { stream, version } = known;
-    for (const record of records) {
-      if (record.topic !== read.topic || record.key !== read.key) continue;
+    for (const record of streamRecords(read, version, records)) {
       version += 1;
-      if (record.headers?.sequence !== version)
-        throw new Failure(
-          "CONFLICT",
-          `${read.topic} ${read.key}: an event has the sequence ${record.headers?.sequence}, and ${version} is next`,
-        );
       if (stream === 0) stream = this.#make(read);
       this.#event.run(stream, version, record.offset);
     }

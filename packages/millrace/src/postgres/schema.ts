@@ -87,8 +87,9 @@ CREATE TABLE $schema.mr_document_changes(
 CREATE TABLE $schema.mr_streams(
   topic ${text} NOT NULL, key ${text} NOT NULL, version bigint NOT NULL, PRIMARY KEY (topic, key)) WITH (fillfactor = 80);
 CREATE TABLE $schema.mr_stream_events(
-  topic ${text} NOT NULL, key ${text} NOT NULL, sequence bigint NOT NULL, id ${text} NOT NULL, appended bigint NOT NULL,
-  record text NOT NULL, PRIMARY KEY (topic, key, sequence));
+  topic ${text} NOT NULL, key ${text} NOT NULL, sequence bigint NOT NULL, partition integer NOT NULL, id ${text} NOT NULL,
+  source ${text} NOT NULL, correlation ${text} NOT NULL, committed bigint NOT NULL, record text NOT NULL,
+  PRIMARY KEY (topic, key, sequence));
 -- A cache: without it, states are folded from their events.
 CREATE TABLE $schema.mr_snapshots(
   topic ${text} NOT NULL, key ${text} NOT NULL, version bigint NOT NULL, fold bigint NOT NULL, state text NOT NULL,

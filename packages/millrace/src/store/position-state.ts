@@ -1,4 +1,4 @@
-import type { Position, Range } from "../store/unit.js";
+import type { Position, Range } from "./unit.js";
 
 /**
  * A position as the commit keeps it: what is below `frontier` or inside `ranges` is done. Changes are staged for the

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Position } from "../store/unit.js";
-import { PositionState } from "./positions.js";
+import { PositionState } from "./position-state.js";
+import type { Position } from "./unit.js";
 
 const position: Position = {
   id: 1,
