@@ -30,7 +30,7 @@ export function seek(database: Database, asked: Seek, act: Act): ActOutcome & { 
     return { changed: 0, lanes: [], ...(job === undefined ? {} : { job }) };
   }
   const moves = movesOf(database, asked);
-  const back = moves.filter(({ position, to }) => to < position.frontier);
+  const back = moves.filter((move) => goesBack(move, mute));
   const places = moves.map(
     ({ position: { topic, partition, frontier }, to }) => `${topic}/${partition} ${frontier} to ${to}`,
   );
@@ -106,9 +106,15 @@ function placeOf(database: Database, topic: TopicHistory, to: Seek["to"]): numbe
   }
 }
 
-/** Where a position stands after it was moved. Going back muted, what was done out of turn stays done. */
-function landing({ frontier, finished }: Position, to: number, mute: boolean): Pick<Position, "frontier" | "finished"> {
-  if (to < frontier) return { frontier: to, finished: mute ? finished : [] };
+/** Something that is done would be handled again. Muted, what was done out of turn stays done. */
+function goesBack({ position: { frontier, finished }, to }: Omit<Move, "topic">, mute: boolean): boolean {
+  return to < frontier || (to === frontier && finished.length > 0 && !mute);
+}
+
+/** Where a position stands after it was moved. */
+function landing(position: Position, to: number, mute: boolean): Pick<Position, "frontier" | "finished"> {
+  const { finished } = position;
+  if (goesBack({ position, to }, mute)) return { frontier: to, finished: mute ? finished : [] };
   let reached = to;
   const above: Range[] = [];
   for (const [start, end] of finished) {
@@ -223,7 +229,7 @@ function stepsOf(database: Database, { topic, moves, types, mute }: Counted): Se
     const { position, to } = move;
     const { again = 0, skipped = 0 } = counts.get(position.partition) ?? {};
     const { partition, frontier } = position;
-    const back = to < frontier;
+    const back = goesBack(move, mute);
     const waiting = back ? countOf(database, "entry", rangeOf(move)) : 0;
     const timers = back && !mute ? countOf(database, "timer", rangeOf(move)) : 0;
     return { topic: topic.shape.name, partition, from: frontier, to, again, skipped, waiting, timers, exact };
