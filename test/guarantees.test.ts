@@ -9,7 +9,7 @@ it("each promise of docs/guarantees.md names a test that exists", () => {
   const rows = [...page.matchAll(row)];
   const elsewhere = ["F6", "F7", "F16"];
   const all = Array.from({ length: 23 }, (_, n) => `F${n + 1}`).filter((name) => !elsewhere.includes(name));
-  expect(rows.map(([, name]) => name)).toEqual(all);
+  expect([...new Set(rows.map(([, name]) => name))]).toEqual(all);
   for (const [, name, file, title] of rows) {
     const path = `${root}/packages/millrace/src/${file}`;
     expect(existsSync(path), `${name}: ${file} exists`).toBe(true);

@@ -51,12 +51,12 @@ export function actsOf(live: Live): Acts {
       const act = actOf(live, args);
       const entry = await deadEntry(live, args.entry);
       const { record } = entry;
-      const text = checkEdit(contractOf(live.running.services, record.type), args.data, record.key);
-      const id = await editId(live, entry, text);
+      const { text, version } = checkEdit(contractOf(live.running.services, record.type), args.data, record.key);
+      const id = await editId(live, entry, `v${version} ${text}`);
       const dryRun = args.dryRun ?? false;
       const report = { id, dryRun, matched: 1, keys: 1, unchanged: [] };
       if (dryRun) return { ...report, changed: 0 };
-      const outcome = await operate.edit(entry.entry, id, text, act);
+      const outcome = await operate.edit({ entry: entry.entry, id, data: text, version }, act);
       await live.running.lanesChanged(outcome.lanes);
       return { ...report, changed: outcome.changed, unchanged: outcome.changed === 0 ? [entry.entry] : [] };
     },
@@ -82,7 +82,7 @@ export function actsOf(live: Live): Acts {
 }
 
 /** Derived from the event in the log and what takes its place, so that the same edit made twice is the same event. */
-async function editId(live: Live, entry: LaneEntry, text: string): Promise<string> {
+async function editId(live: Live, entry: LaneEntry, content: string): Promise<string> {
   const { record, consumer } = entry;
   const amendments = await live.running.engine.inspect.amendments(consumer);
   const edited = amendments.some((amendment) => amendment.id === record.id);
@@ -91,7 +91,7 @@ async function editId(live: Live, entry: LaneEntry, text: string): Promise<strin
     id: (edited ? record.causationId : undefined) ?? record.id,
     time: record.time,
   };
-  return deriveId(cause, seedOf("edit", consumer, text), 0);
+  return deriveId(cause, seedOf("edit", consumer, content), 0);
 }
 
 function isEvent(message: Message<string, unknown>): message is Message<EventName, unknown> {

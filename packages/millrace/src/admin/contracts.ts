@@ -49,14 +49,20 @@ export function problemOf(contracts: ReadonlyMap<string, ContractDeclaration>, r
 }
 
 /**
- * Checks data that an operator wrote against a contract, and gives its JSON text.
+ * Checks data that an operator wrote against a contract, and gives its JSON text, and the contract's version.
  *
  * @throws {Failure} CONTRACT_REJECTED with path and reason; also when the key would change, because the lane is the key's.
  */
-export function checkEdit(contract: AnyContract, data: unknown, key: string): string {
+export function checkEdit(
+  contract: AnyContract,
+  data: unknown,
+  key: string,
+): { readonly text: string; readonly version: number } {
   const declaration = contractDeclaration(contract);
   const accepted = declaration.accept(data);
-  if (declaration.keyOf(accepted) === key) return declaration.textOf(accepted);
+  if (declaration.keyOf(accepted) === key) {
+    return { text: declaration.textOf(accepted), version: declaration.version };
+  }
   const where = `${declaration.type} v${declaration.version}: /${declaration.key}`;
   throw new Failure(
     "CONTRACT_REJECTED",

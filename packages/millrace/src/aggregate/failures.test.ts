@@ -58,9 +58,12 @@ describe("a decision that is none", () => {
     const [{ entry }] = (await t.entries("bank")) as unknown as [{ entry: number }];
     for (const outcome of [
       await t.running.engine.operate.edit(
-        entry,
-        "018bcfe5-6800-7000-8000-00000000000e",
-        JSON.stringify({ account, pence: 2, note: "" }),
+        {
+          entry,
+          id: "018bcfe5-6800-7000-8000-00000000000e",
+          data: JSON.stringify({ account, pence: 2, note: "" }),
+          version: 1,
+        },
         act,
       ),
       await t.running.engine.operate.redrive([entry], act),

@@ -15,6 +15,8 @@ export interface BuildsHost {
   readonly drainMs: number;
   /** A consumer has come. */
   added(consumer: Consumer): void;
+  /** A consumer knows what it begins with, or has gone: whoever is careful is looked for anew. */
+  opened(): void;
 }
 
 /**
@@ -87,7 +89,7 @@ export class Builds {
   }
 
   async #begin(name: string, plan: ConsumerPlan): Promise<void> {
-    const { host, consumers, added } = this.#parts;
+    const { host, consumers, added, opened } = this.#parts;
     const consumer = new Consumer(plan, host);
     this.#running.set(name, consumer);
     consumers.push(consumer);
@@ -99,14 +101,16 @@ export class Builds {
       if (!isFailure(error, "POSITION_MISSING")) throw error;
       consumer.stop(error);
     }
+    opened();
     if (this.#started) consumer.start();
   }
 
   async #end(name: string, consumer: Consumer): Promise<void> {
-    const { consumers, drainMs } = this.#parts;
+    const { consumers, drainMs, opened } = this.#parts;
     this.#running.delete(name);
     consumers.splice(consumers.indexOf(consumer), 1);
     await consumer.drain(drainMs);
+    opened();
   }
 
   #say({ service, view }: Viewed, builds: readonly Build[]): void {

@@ -5,21 +5,33 @@ import type { Consumer } from "../consumer/consumer.js";
  * come first, and one after the other, so that nothing else of the process can be what kills it.
  */
 export class Care {
+  /** Those that there are: builds come and go. */
   readonly #consumers: readonly Consumer[];
   #careful: Consumer | undefined;
+  #started = false;
 
   constructor(consumers: readonly Consumer[]) {
     this.#consumers = consumers;
+    for (const consumer of consumers) this.watch(consumer);
+  }
+
+  /** Has a consumer say when its events run one at a time. */
+  watch(consumer: Consumer): void {
+    consumer.onTurned = () => this.look();
   }
 
   start(): void {
-    for (const consumer of this.#consumers) consumer.onTurned = () => this.#look();
-    this.#look();
+    this.#started = true;
+    this.look();
     for (const consumer of this.#consumers) consumer.start();
   }
 
-  #look(): void {
-    if (this.#careful?.careful !== true) this.#careful = this.#consumers.find(({ careful }) => careful);
+  /** Looks who may start runs. */
+  look(): void {
+    if (!this.#started) return;
+    const before = this.#careful;
+    if (before === undefined || !before.careful || !this.#consumers.includes(before))
+      this.#careful = this.#consumers.find(({ careful }) => careful);
     const careful = this.#careful;
     if (careful === undefined) {
       for (const consumer of this.#consumers) consumer.hold(false);

@@ -134,7 +134,10 @@ describe("a command", () => {
     const [letter] = await t.entries();
     const act = { actor: "ann", reason: "a typo", at: t.clock.now() };
     const { operate } = t.running.engine;
-    await operate.edit(letter?.entry as number, "mended", JSON.stringify({ orderId: "a", pence: 7 }), act);
+    await operate.edit(
+      { entry: letter?.entry as number, id: "mended", data: JSON.stringify({ orderId: "a", pence: 7 }), version: 1 },
+      act,
+    );
     const { lanes } = await operate.redrive([letter?.entry as number], act);
     await t.running.lanesChanged(lanes);
     await t.rest();

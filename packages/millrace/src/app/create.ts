@@ -1,18 +1,12 @@
 import type { Aggregate } from "../aggregate/aggregate.js";
-import { Committer } from "../consumer/committer.js";
-import { Consumer } from "../consumer/consumer.js";
-import type { ConsumerHost } from "../consumer/plan.js";
 import { sqlQuery } from "../consumer/statement.js";
-import { Timers } from "../consumer/timers.js";
 import type { EventName, Message } from "../contract/contract.js";
 import type { DocumentType } from "../contract/documents.js";
 import { embedded } from "../embedded/embedded.js";
-import type { OpenEngine } from "../engine/engine.js";
-import { Failure, isFailure } from "../failure/failure.js";
+import { Failure } from "../failure/failure.js";
 import type { ProjectionRows } from "../projection/rows.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import { durationMs } from "../runtime/duration.js";
-import { uuidv7 } from "../runtime/ids.js";
 import { type Logger, pinoLogger } from "../runtime/logger.js";
 import { checkOptions } from "../runtime/options.js";
 import { type Random, systemRandom } from "../runtime/random.js";
@@ -31,23 +25,16 @@ import type {
   Sent,
   StartOptions,
 } from "./app.js";
-import { Builds } from "./builds.js";
-import { Care } from "./care.js";
+import { assemble } from "./assemble.js";
 import { chosenServices } from "./chosen.js";
-import { Isolation } from "./isolation.js";
-import { JobRunner } from "./job-runner.js";
-import { loopWatch } from "./loop-watch.js";
-import { eventMemory } from "./memory.js";
-import type { Parts } from "./parts.js";
-import { type AppPlan, isPlain, planApp } from "./plan.js";
-import { isList, Publisher } from "./publisher.js";
+import { openParts, type Parts, stopParts } from "./parts.js";
+import { type AppPlan, planApp } from "./plan.js";
+import { isList } from "./publisher.js";
 import { type ReadAggregate, readAggregate } from "./read-aggregate.js";
 import { readDocuments } from "./read-documents.js";
 import { type ReadHost, readProjection, tablesAnswering } from "./read-projection.js";
 import { type ReadSaga, readSaga } from "./read-sagas.js";
-import { Rest } from "./rest.js";
-import { runningOf, toldOf } from "./running.js";
-import { schedulesOf } from "./schedules.js";
+import { runningOf } from "./running.js";
 
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
 export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
@@ -102,18 +89,21 @@ class RunningApp implements App {
     let parts: Parts;
     try {
       if (this.#stopping !== undefined) throw new Failure("APP_STOPPED", "start: the app was stopped while it started");
-      parts = this.#assemble(engine);
+      parts = assemble(engine, {
+        ...{ options: this.#options, plan: this.#plan, chosen: this.#chosen },
+        ...{ clock: this.#clock, random: this.#random, logger: this.#logger, drainMs: this.#drainMs },
+      });
     } catch (error) {
       await engine.close();
       throw error;
     }
     this.#parts = parts;
     try {
-      await this.#open(parts);
+      await openParts(parts, this.#plan, this.#chosen);
       if (this.#options.signals !== false)
         for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, this.#onSignal);
       parts.builds.started();
-      new Care(parts.consumers).start();
+      parts.care.start();
       parts.loop?.start(parts.consumers);
       await parts.timers.arm();
       parts.jobs.wake();
@@ -192,109 +182,13 @@ class RunningApp implements App {
     return this.#parts;
   }
 
-  #assemble(engine: OpenEngine): Parts {
-    const committer = new Committer(engine.store, this.#clock, this.#logger);
-    const loop = loopWatch(this.#options, this.#logger);
-    const host: ConsumerHost = {
-      engine,
-      slowRuns: loop?.slowRuns,
-      committer,
-      clock: this.#clock,
-      logger: this.#logger,
-      routes: this.#plan.routes,
-      jitter: () => this.#random.next(),
-      memory: eventMemory(this.#options.memory, this.#plan.consumers.length),
-    };
-    const plans = this.#plan.consumers.filter(({ service }) => this.#chosen.some(({ name }) => name === service));
-    const isolation = new Isolation(host);
-    const consumers = plans.filter(isPlain).map((plan) => new Consumer(isolation.plan(plan), host));
-    const timers = new Timers(host);
-    const schedules = schedulesOf(this.#chosen, host);
-    committer.onTimers = () => void timers.arm();
-    const publisher = new Publisher({
-      engine,
-      committer,
-      clock: this.#clock,
-      ids: uuidv7(this.#random),
-      routes: this.#plan.routes,
-    });
-    const rest = new Rest(consumers, timers, schedules, committer);
-    const added = (consumer: Consumer) => rest.watch(consumer);
-    const views = plans.filter((plan) => !isPlain(plan));
-    const builds = new Builds({ host, plans: views, consumers, drainMs: this.#drainMs, added });
-    return {
-      engine,
-      builds,
-      committer,
-      consumers,
-      isolation,
-      loop,
-      timers,
-      schedules,
-      publisher,
-      jobs: new JobRunner({
-        engine,
-        clock: this.#clock,
-        logger: this.#logger,
-        lanesChanged: (lanes) => toldOf(consumers, { lanes }),
-      }),
-      rest,
-      started: [],
-    };
-  }
-
-  async #open({ engine, consumers, schedules, timers, jobs, builds }: Parts): Promise<void> {
-    for (const topic of this.#plan.topics) await engine.log.ensureTopic(topic);
-    for (const service of this.#chosen) await engine.store.migrate(service.name, service.migrations);
-    for (const consumer of consumers) {
-      try {
-        await consumer.open();
-      } catch (error) {
-        // The others go on: a consumer whose position is gone must not take the rest down with it.
-        if (!isFailure(error, "POSITION_MISSING")) throw error;
-        consumer.stop(error);
-      }
-    }
-    await builds.open();
-    engine.onAppended((topics) => {
-      for (const consumer of consumers) consumer.appended(topics);
-    });
-    engine.onChanged((change) => {
-      for (const consumer of consumers) void consumer.changed(change);
-      if (change.timers === true) void timers.arm();
-      if (change.jobs === true) jobs.wake();
-      if (change.builds === true) void builds.look();
-    });
-    for (const schedule of schedules) await schedule.open();
-  }
-
   async #stop(): Promise<void> {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.off(name, this.#onSignal);
     const parts = this.#parts;
     try {
-      if (parts !== undefined) await this.#stopParts(parts);
+      if (parts !== undefined) await stopParts(parts, this.#drainMs);
     } finally {
       this.#close();
-    }
-  }
-
-  /** Whatever fails on the way, the engine is closed: its file is free for the next start. */
-  async #stopParts(parts: Parts): Promise<void> {
-    const { started, timers, schedules, consumers, isolation, committer, publisher, rest, engine } = parts;
-    parts.loop?.close();
-    try {
-      for (const extension of started.reverse()) await extension.stop();
-    } finally {
-      await parts.jobs.close();
-      await parts.builds.close();
-      timers.close();
-      for (const schedule of schedules) schedule.close();
-      await Promise.all(consumers.map((consumer) => consumer.drain(this.#drainMs)));
-      await isolation.close();
-      await committer.close(this.#drainMs);
-      publisher.close();
-      rest.close();
-      await engine.close();
     }
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { documents } from "../contract/documents.js";
@@ -13,9 +13,17 @@ import type { Running } from "./app.js";
 import { createApp } from "./create.js";
 
 // A program for members.test.ts: takes part in the folder's file and does what its standard input says, a line of JSON
-// each: publish, ask, spin. Answers are lines of JSON, too.
+// each: publish, ask, spin. Answers are lines of JSON, too. With "timers" behind the folder it also arms and hears timers.
 
-const Step = z.object({ key: z.string(), n: z.int(), spins: z.int().optional() });
+const dir = process.argv[2] ?? "";
+const Step = z.object({
+  key: z.string(),
+  n: z.int(),
+  spins: z.int().optional(),
+  note: z.string().optional(),
+  /** How long its timer waits, in ms. */
+  waits: z.int().optional(),
+});
 const steps = topic("steps", { key: "key", partitions: 8, events: { taken: event("step.taken", Step) } });
 const counts = documents("counts", z.object({ id: z.string(), numbers: z.array(z.int()) }), { id: "id" });
 
@@ -25,11 +33,10 @@ const counting = service("counting").on(
   { from: "beginning", timeout: "1h", retry: once },
   async ({ data }, ctx) => {
     if (data.spins === process.pid) {
-      writeFileSync(`${process.argv[2]}/spins`, "");
-      while (existsSync(`${process.argv[2]}/spins`));
+      writeFileSync(`${dir}/spins`, "");
+      while (existsSync(`${dir}/spins`));
     }
-    if (data.key.startsWith("dead") && existsSync(`${process.argv[2]}/broken`))
-      throw new Failure("EVENT_REJECTED", "broken");
+    if (data.key.startsWith("dead") && existsSync(`${dir}/broken`)) throw new Failure("EVENT_REJECTED", "broken");
     const before = (await ctx.documents(counts).get(data.key)) ?? { id: data.key, numbers: [] };
     ctx.documents(counts).put({ ...before, numbers: [...before.numbers, data.n] });
   },
@@ -45,12 +52,26 @@ const echoing = service("echoing").on(
   },
 );
 
+const Due = z.object({ key: z.string(), n: z.int(), due: z.int() });
+const reminders = topic("reminders", { key: "key", partitions: 2, events: { due: event("reminder.due", Due) } });
+const reminding = service("reminding")
+  .on(steps.taken, { from: "beginning", emits: [reminders.due] }, ({ data: { key, n, waits } }, ctx) => {
+    if (waits !== undefined) ctx.after(`${waits}ms`, reminders.due({ key, n, due: ctx.now().getTime() + waits }));
+  })
+  // Outside of the store, by a clock that nobody sets: when, and by which process.
+  .consumer("noting", (c) =>
+    c.on(reminders.due, { from: "beginning" }, ({ data: { n, due } }) => {
+      const at = Math.floor(performance.timeOrigin + performance.now());
+      appendFileSync(`${dir}/fired`, `${JSON.stringify({ n, due, at })}\n`);
+    }),
+  );
+
 const say = (answer: object) => void process.stdout.write(`${JSON.stringify(answer)}\n`);
 let running: Running | undefined;
 const app = createApp(
   {
-    services: [service("owner").owns(steps), counting, echoing],
-    engine: embedded(process.argv[2]),
+    services: [service("owner").owns(steps), counting, echoing, ...(process.argv[3] === "timers" ? [reminding] : [])],
+    engine: embedded(dir),
     logger: silentLogger,
   },
   [
@@ -75,8 +96,45 @@ interface Ask {
   /** Answer when so many milliseconds have passed on the clock. */
   readonly rest?: number;
   readonly echoed?: true;
+  readonly stored?: true;
+  readonly reminded?: true;
+  /** Moves the counting consumer back to the beginning. */
+  readonly back?: true;
   readonly stop?: true;
 }
+
+async function answer(ask: Ask, { engine, changed, consumers }: Running): Promise<object> {
+  const act = { actor: "ann", reason: "a test", at: systemClock.now() };
+  const dead = async () => await engine.inspect.entries({ state: "dead", limit: 1_000 });
+  const data = async <T>(type: string) =>
+    (await engine.inspect.events({ type, limit: 10_000 })).events.map((event) => event.data as T);
+  if (ask.numbers !== undefined) {
+    const found = await Promise.all(ask.numbers.map((id) => app.documents(counts).get(id)));
+    const { partitions = 0, failure } = consumers().find(({ consumer }) => consumer === "counting") ?? {};
+    return { numbers: found.map((one) => one?.numbers ?? []), partitions, failure: failure?.code };
+  }
+  if (ask.dead === true) return { dead: (await dead()).length };
+  if (ask.redrive === true) {
+    const entries = (await dead()).map(({ entry }) => entry);
+    const { job } = await engine.operate.createJob({ entries, selection: "all", force: false, rate: 50 }, act);
+    await changed({ jobs: true });
+    return { job };
+  }
+  if (ask.turn !== undefined) {
+    const outcome = await engine.operate[ask.turn]("counting", act);
+    await changed({ pauses: true });
+    return { turned: outcome.changed };
+  }
+  if (ask.back === true) {
+    const outcome = await engine.operate.seek({ consumer: "counting", to: { type: "beginning" }, mute: false }, act);
+    await changed({ lanes: outcome.lanes, amended: true, leases: true });
+    return { moved: outcome.changed };
+  }
+  if (ask.stored === true) return { stored: (await data<z.infer<typeof Step>>("step.taken")).map(({ n }) => n) };
+  if (ask.echoed === true) return { echoed: (await data<z.infer<typeof Step>>("step.echoed")).map(({ n }) => n) };
+  return { reminded: (await data<z.infer<typeof Due>>("reminder.due")).map(({ n }) => n) };
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   const ask = JSON.parse(line) as Ask;
   if (ask.publish !== undefined) {
@@ -85,27 +143,6 @@ for await (const line of createInterface({ input: process.stdin })) {
       ({ offset }) => say({ acked: publish.n, key: publish.key, offset }),
       (error: unknown) => say({ refused: publish.n, why: String(error) }),
     );
-  } else if (ask.numbers !== undefined) {
-    const found = await Promise.all(ask.numbers.map((id) => app.documents(counts).get(id)));
-    const status = running?.consumers().find(({ consumer }) => consumer === "counting");
-    say({ numbers: found.map((one) => one?.numbers ?? []), partitions: status?.partitions ?? 0 });
-  } else if (ask.dead === true) {
-    say({ dead: (await running?.engine.inspect.entries({ state: "dead", limit: 1_000 }))?.length ?? 0 });
-  } else if (ask.redrive === true) {
-    const entries = (await running?.engine.inspect.entries({ state: "dead", limit: 1_000 }))?.map(({ entry }) => entry);
-    const act = { actor: "ann", reason: "a test", at: Date.now() };
-    const job = { entries: entries ?? [], selection: "all", force: false, rate: 50 };
-    const made = await running?.engine.operate.createJob(job, act);
-    await running?.changed({ jobs: true });
-    say({ job: made?.job ?? 0 });
-  } else if (ask.turn !== undefined) {
-    const act = { actor: "ann", reason: "a test", at: Date.now() };
-    const outcome = await running?.engine.operate[ask.turn]("counting", act);
-    await running?.changed({ pauses: true });
-    say({ turned: outcome?.changed ?? 0 });
-  } else if (ask.echoed === true) {
-    const found = await running?.engine.inspect.events({ type: "step.echoed", limit: 10_000 });
-    say({ echoed: found?.events.map(({ data }) => (data as z.infer<typeof Step>).n) ?? [] });
   } else if (ask.rest !== undefined) {
     const { rest } = ask;
     systemClock.after(rest, () => say({ rested: rest }));
@@ -113,5 +150,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     await app.stop();
     say({ stopped: true });
     break;
+  } else {
+    say(await answer(ask, running as Running).catch((error: unknown) => ({ failed: String(error) })));
   }
 }

@@ -162,7 +162,7 @@ describe("a program of another version", () => {
       said = await new Promise<FromOwner | "ended">((resolve) => {
         const wire = socketWire<ToOwner, FromOwner>(connect(socketOf(dir)));
         wire.listen(resolve, () => resolve("ended"));
-        wire.send({ type: "hello", wire: 99, member: "1/other", pid: 1 });
+        wire.send({ type: "hello", wire: 99, format: 99, member: "1/other", pid: 1 });
       });
     expect(said).toMatchObject({ type: "refused", failure: { code: "STORE_FORMAT" } });
   });

@@ -147,7 +147,8 @@ it("back drops what waits in lanes from there on, and reads it again; edits and 
   const [one, two] = dead as [(typeof dead)[0], (typeof dead)[0]];
   const { operate } = t.running.engine;
   const { lanes } = await operate.skip([one.entry], act);
-  await operate.edit(two.entry, "edited", JSON.stringify({ key: two.record.key, n: 20 }), act);
+  const data = JSON.stringify({ key: two.record.key, n: 20 });
+  await operate.edit({ entry: two.entry, id: "edited", data, version: 1 }, act);
   await t.running.lanesChanged(lanes);
   await t.rest();
   expect((await steps(t)).map(({ waiting }) => waiting).reduce((a, b) => a + b)).toBe(4);

@@ -210,7 +210,8 @@ export async function chargeCrashes(host: ChargeHost, heads: readonly LaneHead[]
 
 function chargeOf(host: ChargeHost, entry: LaneEntry, position: Position): Unit {
   const { consumer, clock, logger } = host;
-  const claim: Unit["claim"] = { type: "lane-entry", position, entry: entry.entry, attempt: entry.attempt };
+  const { attempt, redrives } = entry;
+  const claim: Unit["claim"] = { type: "lane-entry", position, entry: entry.entry, attempt, redrives };
   const counted = entry.failure?.crashes ?? 0;
   const crashes = position.crashes > 0 ? counted : counted - 1;
   const subscription = host.subscription(entry.record.type);
@@ -218,14 +219,14 @@ function chargeOf(host: ChargeHost, entry: LaneEntry, position: Position): Unit 
   const change: EntryChange = {
     state: dead ? "dead" : "parked",
     holds: !(dead && subscription?.skipPoison === true),
-    attempt: position.crashes > 0 ? entry.attempt + 1 : entry.attempt,
+    attempt: position.crashes > 0 ? attempt + 1 : attempt,
     due: clock.now(),
     failure: crashes === 0 ? undefined : died(entry.record, crashes, host),
   };
   const effects: Effects = { change };
   if (dead && subscription?.contract.kind === "command") {
     const { generation } = position;
-    const { redrives, record } = entry;
+    const { record } = entry;
     const death = { ...died(record, crashes, host), consumer, generation, redrives, now: clock.now() };
     Object.assign(effects, commandDied(record, death));
   }

@@ -32,6 +32,7 @@ export class Amendments {
     return {
       ...record,
       id: amendment.id ?? record.id,
+      version: amendment.version ?? record.version,
       causationId: record.id,
       data: JSON.parse(amendment.data ?? "null"),
       bytes: undefined,

@@ -4,7 +4,6 @@ import type { LogRecord } from "../log/log.js";
 import type { Pause } from "../store/unit.js";
 import { Amendments } from "./amendments.js";
 import { Circuit, type OpenCircuit } from "./circuit.js";
-import type { PartitionFeed } from "./feed.js";
 import { Fetcher } from "./fetcher.js";
 import { Leasing } from "./leasing.js";
 import type { ConsumerHost, ConsumerPlan } from "./plan.js";
@@ -52,7 +51,6 @@ export class Consumer {
       this.#leasing.progressed();
     };
     const amend = (record: LogRecord) => this.#amendments.apply(record);
-    const homeAt = (home: number) => this.#fetcher.homeAt(home);
     const leaseLost = () => void this.#leasing.look();
     const fetching = () => this.#fetcher;
     const { engine, committer, clock, logger } = host;
@@ -67,12 +65,11 @@ export class Consumer {
       emptied: () => {
         if (this.#held) this.onTurned();
       },
-      homeAt,
       leaseLost,
       amend,
       heard: (record, effects) => this.#amendments.heard(record, effects),
-      get homes() {
-        return fetching().homes;
+      get feeds() {
+        return fetching();
       },
     });
     this.#watchdog = new Watchdog({
@@ -84,7 +81,7 @@ export class Consumer {
       // An open circuit says for itself why nothing is done.
       busy: () => !this.#runs.resting && this.circuit === undefined,
     });
-    const take = (partition: PartitionFeed, record: LogRecord, bytes: number) => this.#take(partition, record, bytes);
+    const take: Runs["take"] = (partition, record, bytes) => this.#runs.take(partition, record, bytes);
     this.#fetcher = new Fetcher({ engine, committer, clock, take, amend, wake, stop });
     const amended = () => this.#amendments.load(engine.store, plan.name);
     const { lanes, alone } = this.#runs;
@@ -125,7 +122,7 @@ export class Consumer {
     return [...this.#runs.load.watch].filter((run) => run.subscription.isolate === undefined);
   }
   get queued(): number {
-    return this.#runs.load.queued;
+    return this.#runs.queued;
   }
   get coalesced(): number {
     return this.#runs.load.coalesced;
@@ -279,22 +276,15 @@ export class Consumer {
   #pump(): void {
     if (this.state !== "running") return;
     const goes = this.#paused === undefined && !this.#held;
-    if (goes) this.#runs.startReady();
+    if (goes) this.#runs.startReady(true);
+    else this.#runs.pause();
     if (this.#runs.hungry) this.#fetcher.next(this.#runs.load.memory.room());
     if (!this.#fetcher.atEnd) this.#runs.relieve(() => this.#fetcher.full);
-    if (goes) this.#runs.startReady();
+    if (goes) this.#runs.startReady(this.#fetcher.reading);
     if (this.#paused === undefined) this.#recovery.look();
     if (this.resting) {
       this.progressAt = this.#host.clock.now();
       this.onResting();
     } else this.#watchdog.arm();
-  }
-
-  #take(partition: PartitionFeed, record: LogRecord, bytes: number): void {
-    if (!this.#runs.hears(record.type) || partition.isFinished(record.offset)) return;
-    const amended = this.#amendments.apply(record);
-    if (amended === undefined) return;
-    const run = this.#runs.dispatch(partition, amended, bytes);
-    if (this.#host.engine.store.inbox) run.names(record);
   }
 }

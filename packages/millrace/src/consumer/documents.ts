@@ -1,5 +1,6 @@
 import type { DocumentDeclaration, DocumentType } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
+import type { Awaitable } from "../log/log.js";
 import { checkOptions } from "../runtime/options.js";
 import type { FieldCondition, IndexValue } from "../store/document-query.js";
 import type { DocumentTypeShape, Store, StoredDocument } from "../store/store.js";
@@ -28,6 +29,8 @@ export class HandlerDocuments {
   readonly #host: DocumentHost;
   readonly #declaration: DocumentDeclaration;
   readonly #type: DocumentType<unknown>;
+  /** Characters of the documents that were read. */
+  charactersRead = 0;
   /** Index values of the documents that were read. */
   #indexed: Map<string, readonly IndexEntry[]> | undefined;
 
@@ -38,19 +41,23 @@ export class HandlerDocuments {
     this.#type = type;
   }
 
-  /** Answers at once where the store does; only a remote one is awaited. */
   get(id: string): Promise<unknown> {
     try {
-      this.#context.assertOpen("documents.get");
-      blameEvent(() => checkDocumentId(this.#declaration, id));
-      const own = this.#written(id);
-      if (own !== undefined) return Promise.resolve(own.text === undefined ? undefined : JSON.parse(own.text));
-      const answer = this.#host.store.readDocument(this.#host.service, this.#declaration.name, id);
-      if (answer instanceof Promise) return answer.then((stored) => this.#read(id, stored));
-      return Promise.resolve(this.#read(id, answer));
+      return Promise.resolve(this.read(id));
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Answers at once where the store does; only a remote one is awaited. */
+  read(id: string): Awaitable<unknown> {
+    this.#context.assertOpen("documents.get");
+    blameEvent(() => checkDocumentId(this.#declaration, id));
+    const own = this.#written(id);
+    if (own !== undefined) return own.text === undefined ? undefined : JSON.parse(own.text);
+    const answer = this.#host.store.readDocument(this.#host.service, this.#declaration.name, id);
+    if (answer instanceof Promise) return answer.then((stored) => this.#read(id, stored));
+    return this.#read(id, answer);
   }
 
   #read(id: string, stored: StoredDocument | undefined): unknown {
@@ -61,6 +68,7 @@ export class HandlerDocuments {
       version: stored?.version ?? 0,
     });
     if (stored === undefined) return undefined;
+    this.charactersRead += stored.text.length;
     const document = parseStored(this.#declaration, stored) as Doc;
     const { indexes, unique } = this.#declaration;
     // Taken now: a handler may change what it was given.

@@ -14,6 +14,14 @@ export class PartitionFeed {
   claimed: number;
   dispatched = 0;
   readonly outstanding = new Set<Run>();
+  /** Where the unit of work begins that its events are folded into, until that is stored. */
+  folding: number | undefined;
+  /** Events that were fetched, and neither folded nor dispatched. */
+  arrived = 0;
+  /** What is below it is not handled together with others. */
+  aloneUntil = 0;
+  /** How often it was read again from further back. */
+  rewinds = 0;
   /** The lease is given up or lost: what has not begun is not begun here. */
   left = false;
   /** Ranges above the frontier that were finished before this process started. */
@@ -38,6 +46,19 @@ export class PartitionFeed {
       return false;
     }
     return this.#finished.some(([start, end]) => offset >= start && offset < end);
+  }
+
+  /** Something of it is under way. */
+  get busy(): boolean {
+    return this.outstanding.size > 0 || this.folding !== undefined;
+  }
+
+  /** It is read again from an offset: nothing from there on has been dispatched, or passed by for good. */
+  rewind(to: number): void {
+    this.rewinds += 1;
+    this.scanned = to;
+    this.claimed = to;
+    this.#finished = this.position.finished;
   }
 
   /** True when the oldest unfinished event holds the frontier too far back to go on. */
@@ -72,6 +93,11 @@ export class TopicFeed {
       return undefined;
     }
     return { topic: this.topic, from, recordsMax: batchRecordsMax, bytesMax: Math.min(bytesMax, batchBytesMax) };
+  }
+
+  /** Some of its partitions were moved back. */
+  readAgain(): void {
+    this.atEnd = false;
   }
 
   /** There is more than was known. */

@@ -108,6 +108,16 @@ export class Fetcher {
     return this.#feeds.every((feed) => feed.atEnd && !feed.reading);
   }
 
+  /** A batch is on its way. */
+  get reading(): boolean {
+    return this.#feeds.some((feed) => feed.reading);
+  }
+
+  /** Partitions were moved back. */
+  readAgain(): void {
+    for (const feed of this.#feeds) feed.readAgain();
+  }
+
   /** Some topics grew. */
   appended(topics: readonly string[]): void {
     for (const feed of this.#feeds) {
@@ -136,11 +146,12 @@ export class Fetcher {
     }
     if (batch instanceof Promise) {
       feed.reading = true;
-      const asked = [...feed.partitions];
+      const asked = feed.partitions.map((partition) => ({ partition, rewinds: partition?.rewinds }));
       batch.then(
         (read) => {
           feed.reading = false;
-          this.#dispatch(feed, read, asked);
+          const still = asked.map((one) => (one.partition?.rewinds === one.rewinds ? one.partition : undefined));
+          this.#dispatch(feed, read, still);
           this.#host.wake();
         },
         (error) => this.#host.stop(error),
@@ -160,8 +171,12 @@ export class Fetcher {
       if (partition !== undefined && partition === asked[record.partition])
         this.#host.take(partition, record, batch.sizes[index] as number);
     });
-    this.#cancelPass ??= this.#host.clock.after(passEveryMs, () => this.pass());
+    this.#passLater();
     return feed.read(batch, asked);
+  }
+
+  #passLater(): void {
+    this.#cancelPass ??= this.#host.clock.after(passEveryMs, () => this.pass());
   }
 
   /**
@@ -175,6 +190,11 @@ export class Fetcher {
     for (const feed of this.#feeds)
       for (const partition of feed.partitions) {
         if (partition === undefined || partition.claimed >= partition.scanned) continue;
+        // What is between may be on its way through a bulk.
+        if (partition.arrived > 0 || partition.folding !== undefined) {
+          this.#passLater();
+          continue;
+        }
         this.#host.committer.passed({ position: partition.position, start: partition.claimed, end: partition.scanned });
         partition.claimed = partition.scanned;
       }

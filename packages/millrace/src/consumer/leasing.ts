@@ -134,7 +134,7 @@ export class Leasing {
   }
 
   get #busy(): boolean {
-    for (const feed of this.#leaving) if (feed.outstanding.size > 0) return true;
+    for (const feed of this.#leaving) if (feed.busy) return true;
     return false;
   }
 

@@ -66,9 +66,12 @@ export class Leaving {
     run.lane.shift();
     load.queued -= 1;
     const position = this.#host.homeOf(run.lane);
-    if (position === undefined) this.leave(run);
-    else
-      run.claim = { type: "lane-entry", position, entry: (run.lane.head as LaneHead).entry, attempt: run.attempt - 1 };
-    return position !== undefined;
+    if (position === undefined) {
+      this.leave(run);
+      return false;
+    }
+    const { entry } = run.lane.head as LaneHead;
+    run.claim = { type: "lane-entry", position, entry, attempt: run.attempt - 1, redrives: run.redrives };
+    return true;
   }
 }

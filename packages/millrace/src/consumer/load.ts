@@ -57,6 +57,17 @@ export class Load {
     if (this.inFlight === 0) this.#emptied();
   }
 
+  /** Events without a run take a place. */
+  hold(): void {
+    this.inFlight += 1;
+  }
+
+  /** The place of {@link hold} is free. */
+  letGo(): void {
+    this.inFlight -= 1;
+    if (this.inFlight === 0) this.#emptied();
+  }
+
   /** It has left its lane's queue. */
   drop(run: Run): void {
     this.queued -= 1;

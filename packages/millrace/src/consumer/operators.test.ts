@@ -52,7 +52,7 @@ function acting(t: Trial) {
   return {
     skip: async (entry: number) => told(await operate.skip([entry], act())),
     edit: async (entry: number, id: string, data: object) =>
-      told(await operate.edit(entry, id, JSON.stringify(data), act())),
+      told(await operate.edit({ entry, id, data: JSON.stringify(data), version: 1 }, act())),
     redrive: async (...entries: number[]) => told(await operate.redrive(entries, act())),
   };
 }

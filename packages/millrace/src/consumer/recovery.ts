@@ -200,6 +200,7 @@ export class Recovery {
     for (const [partition, end] of this.#ends) {
       // Handed over: what is left of it runs in another process, and counts there.
       if (partition.left) continue;
+      if (partition.folding !== undefined && partition.folding < end) return false;
       for (const { claim, sequence } of partition.outstanding) {
         if (claim.type === "record" && claim.offset < end && sequence < windowMax) return false;
         break;

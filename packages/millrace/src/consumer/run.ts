@@ -78,7 +78,7 @@ export class Run implements Pending {
   static ofEntry(owner: RunOwner, lane: Lane, subscription: Subscription, at: EntryAt): Run {
     const { entry, position } = at;
     const { attempt, record, since, redrives, failure } = entry;
-    const claim = { type: "lane-entry" as const, position, entry: entry.entry, attempt };
+    const claim = { type: "lane-entry" as const, position, entry: entry.entry, attempt, redrives };
     const run = new Run(owner, lane, subscription, record, since, claim, attempt + 1, redrives);
     // A redrive begins at attempt 0: failures before it do not count.
     run.failures = Math.min(attempt, failure?.failures ?? attempt);

@@ -37,8 +37,6 @@ export interface RunnerHost {
   readonly leaving: Leaving;
   /** The position of a home of lanes; undefined when another process has it. */
   homeAt(home: number): Position | undefined;
-  /** The lane's next event belongs into a batch. */
-  batched(lane: Lane): boolean;
   /** The record as operators have amended it by now; undefined when they skipped it. */
   amend(record: LogRecord): LogRecord | undefined;
   commit(run: Run, effects: Effects): void;
@@ -79,7 +77,7 @@ export class Runner {
     // Those that get their turn meanwhile are the next round's.
     for (let left = lanes.readyCount; left > 0 && this.#mayStart; left -= 1) {
       const lane = lanes.next() as Lane;
-      if ((alone.active && alone.defers(lane.key)) || this.#host.batched(lane)) {
+      if (alone.active && alone.defers(lane.key)) {
         lanes.enqueue(lane);
         continue;
       }

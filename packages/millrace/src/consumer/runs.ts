@@ -3,7 +3,7 @@ import type { LogRecord } from "../log/log.js";
 import { partitionOf } from "../log/murmur2.js";
 import type { Effects, EntryChange, Position } from "../store/unit.js";
 import { Alone } from "./alone.js";
-import { Batches } from "./batches.js";
+import { Bulk } from "./bulk.js";
 import type { Circuit } from "./circuit.js";
 import { supersede } from "./coalesce.js";
 import type { ContextHost } from "./context.js";
@@ -11,6 +11,7 @@ import { DocumentTypes } from "./document-types.js";
 import { Draining } from "./draining.js";
 import { FailedRuns } from "./failed-runs.js";
 import type { PartitionFeed } from "./feed.js";
+import type { Fetcher } from "./fetcher.js";
 import { type Lane, laneKey } from "./lane.js";
 import { Lanes } from "./lanes.js";
 import { Leaving } from "./leaving.js";
@@ -35,9 +36,8 @@ export interface RunsHost {
   emptied(): void;
   /** Something was committed. */
   progressed(): void;
-  /** How many homes lanes have, and the position of one; undefined when another process has it. */
-  readonly homes: number;
-  homeAt(home: number): Position | undefined;
+  /** Its topics as they are read, and the homes of its lanes there. */
+  readonly feeds: Pick<Fetcher, "homes" | "homeAt" | "atEnd" | "readAgain">;
   /** A lease is not this process's any more. */
   leaseLost(): void;
   stop(error: unknown): void;
@@ -64,7 +64,7 @@ export class Runs {
   readonly #settlement: Settlement;
   readonly #runner: Runner;
   readonly #draining: Draining;
-  readonly #batches: Batches;
+  readonly #bulk: Bulk | undefined;
 
   constructor(consumer: RunsHost) {
     const { plan, host, circuit } = consumer;
@@ -120,7 +120,7 @@ export class Runs {
     });
     const context = this.#context();
     this.#draining = new Draining(plan.name, clock, load.watch);
-    this.#batches = new Batches(consumer, { contextHost: context, lanes, alone, load });
+    this.#bulk = plan.batch && this.#bulkOf(context);
     this.#runner = new Runner({
       ...parts,
       plan,
@@ -129,11 +129,20 @@ export class Runs {
       alone,
       commit,
       owner: this.#settlement,
-      batched: (lane) => this.#batches.takes(lane),
       amend: (record) => consumer.amend(record),
-      homeAt: (home) => consumer.homeAt(home % consumer.homes),
+      homeAt: (home) => consumer.feeds.homeAt(home % consumer.feeds.homes),
       context,
       ended: () => this.#draining.ended(),
+    });
+  }
+
+  #bulkOf(contextHost: ContextHost): Bulk {
+    const { lanes, alone, load } = this;
+    return new Bulk(this.#consumer, {
+      ...{ contextHost, lanes, alone, load },
+      subscription: (type) => (this.#slots.of(type) as Slot).subscription,
+      dispatch: ({ partition, record, bytes }, amended) =>
+        this.#name(this.#dispatch(partition, amended, bytes), record),
     });
   }
 
@@ -147,7 +156,11 @@ export class Runs {
   }
 
   get resting(): boolean {
-    return this.load.inFlight === 0 && this.load.queued === 0 && this.lanes.resting;
+    return this.load.inFlight === 0 && this.queued === 0 && this.lanes.resting;
+  }
+  /** Events that were fetched and are not finished, beside those that are lane entries. */
+  get queued(): number {
+    return this.load.queued + (this.#bulk?.events ?? 0);
   }
   /**
    * More may be fetched: few lanes wait for their turn or for the commit. What stands behind a handler at work, or waits for
@@ -156,7 +169,7 @@ export class Runs {
   get hungry(): boolean {
     const { inFlight, queued, watch, memory } = this.load;
     const ahead = this.lanes.readyCount + inFlight - watch.size;
-    if (ahead >= this.#slots.aheadMax || this.#slots.full) return false;
+    if (ahead >= this.#slots.aheadMax || this.#slots.full || this.#bulk?.hungry === false) return false;
     return inFlight < inFlightMax && queued < queuedMax && memory.room() > 0;
   }
 
@@ -184,12 +197,24 @@ export class Runs {
     await this.open();
   }
 
-  hears(type: string): boolean {
-    return this.#slots.of(type) !== undefined;
+  /** Takes an event that was fetched, if it is heard and was not done before. */
+  take(partition: PartitionFeed, record: LogRecord, bytes: number): void {
+    if (this.#slots.of(record.type) === undefined || partition.isFinished(record.offset)) return;
+    if (this.#bulk !== undefined) {
+      this.#bulk.take(partition, record, bytes);
+      return;
+    }
+    const amended = this.#consumer.amend(record);
+    if (amended !== undefined) this.#name(this.#dispatch(partition, amended, bytes), record);
+  }
+
+  /** The log may have a copy of the event. */
+  #name(run: Run, record: LogRecord): void {
+    if (this.#host.engine.store.inbox) run.names(record);
   }
 
   /** Puts an event into its lane, and returns the run that will handle it. Its claim covers what passed by before it. */
-  dispatch(partition: PartitionFeed, record: LogRecord, bytes: number): Run {
+  #dispatch(partition: PartitionFeed, record: LogRecord, bytes: number): Run {
     const { subscription } = this.#slots.of(record.type) as Slot;
     const { memory } = this.load;
     memory.take(bytes);
@@ -215,16 +240,21 @@ export class Runs {
     return run;
   }
 
-  /** Starts the lanes whose turn it is, as far as there are places. */
-  startReady(): void {
-    this.#batches.start();
+  /** Starts the lanes whose turn it is, as far as there are places. `more`: more events are on their way. */
+  startReady(more: boolean): void {
+    this.#bulk?.work(more);
     this.#runner.startReady();
+  }
+
+  /** Nothing starts for now. */
+  pause(): void {
+    this.#bulk?.pause();
   }
 
   /** Resolves when the runs under way have ended, or were aborted after `drainMs`. */
   async drain(drainMs: number): Promise<void> {
     await this.#draining.over(drainMs);
-    this.#batches.close();
+    this.#bulk?.close();
     this.load.watch.close();
     this.alone.close();
     this.#slots.close();
@@ -252,12 +282,12 @@ export class Runs {
   }
 
   #homeOf(lane: string): number {
-    return partitionOf(lane, Math.max(1, this.#consumer.homes));
+    return partitionOf(lane, Math.max(1, this.#consumer.feeds.homes));
   }
 
   /** The position under whose epoch the lane's entries run; undefined when another process has it. */
   #positionOf(lane: string): Position | undefined {
-    return this.#consumer.homeAt(this.#homeOf(lane));
+    return this.#consumer.feeds.homeAt(this.#homeOf(lane));
   }
 
   #again(lane: Lane, waitMs: number): void {

@@ -109,6 +109,8 @@ export class Schedule {
       const claim = { type: "tick" as const, service, schedule: name, tick, next };
       const outcome = await commitOne(this.#host.committer, claim, record);
       if (outcome.type === "failed") throw outcome.error;
+      // This process's clock is ahead of the store's.
+      if (outcome.type === "held") return this.#sleep(lookMs);
       this.#next = outcome.type === "already" ? await this.#stored(next) : next;
       this.#arm();
       if (this.resting) this.onResting();

@@ -80,7 +80,6 @@ export class Settlement implements RunOwner {
   #acknowledged(run: Run, outcome: Outcome): void {
     const { consumer, load, lanes } = this.#host;
     const { lane } = run;
-    this.#host.progressed();
     load.forget(run);
     lane.reloads = 0;
     const joined = run.unit.effects.entry?.state === "following";
@@ -97,6 +96,8 @@ export class Settlement implements RunOwner {
     if (lane.head === undefined && run.unit.effects.entry === undefined && !run.parked && !lane.stale)
       lanes.advance(lane);
     else void lanes.refresh(lane);
+    // Whoever waits for a partition to be empty counts this run no more.
+    this.#host.progressed();
     this.#host.wake();
   }
 }

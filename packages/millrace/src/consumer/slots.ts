@@ -3,8 +3,6 @@ import { Slot, type SlotHost } from "./slot.js";
 
 /** Events fetched ahead of those whose handlers are at work: one batch fills a group, more only feeds the collector. */
 const aheadUsual = 256;
-/** The next batch is fetched while one is on its way to disk. */
-const aheadOfBatch = 2_000;
 
 /** The subscriptions of one consumer, each with its places. */
 export class Slots {
@@ -15,11 +13,10 @@ export class Slots {
   readonly #host: SlotHost;
   readonly #byType: ReadonlyMap<string, Slot>;
 
-  constructor({ subscriptions, batch }: Pick<ConsumerPlan, "subscriptions" | "batch">, host: SlotHost) {
+  constructor({ subscriptions }: Pick<ConsumerPlan, "subscriptions">, host: SlotHost) {
     this.#host = host;
     this.#byType = new Map(subscriptions.map((one) => [one.contract.type, new Slot(one, host)]));
-    const usual = batch === undefined ? aheadUsual : aheadOfBatch;
-    this.aheadMax = subscriptions.some((one) => one.priority !== 0) ? Number.POSITIVE_INFINITY : usual;
+    this.aheadMax = subscriptions.some((one) => one.priority !== 0) ? Number.POSITIVE_INFINITY : aheadUsual;
     this.timed = subscriptions.some((one) => one.flow !== undefined);
   }
 

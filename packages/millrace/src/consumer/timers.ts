@@ -10,7 +10,7 @@ export const lookMs = 60_000;
 
 /**
  * Publishes the messages of timers that are due: each in the commit that removes its row, so once, and never early by
- * the clock of this process.
+ * the clock of this process, nor by the store's.
  */
 export class Timers {
   readonly #host: ConsumerHost;
@@ -64,7 +64,9 @@ export class Timers {
       this.#firing = false;
     }
     for (const outcome of outcomes) if (outcome.type === "failed") throw outcome.error;
-    await this.arm();
+    // This process's clock is ahead: those whose clock is right fire them.
+    if (outcomes.some(({ type }) => type === "held")) this.#sleep(lookMs);
+    else await this.arm();
     if (!this.#firing) this.onResting();
   }
 

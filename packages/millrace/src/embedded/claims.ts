@@ -1,5 +1,6 @@
 import type { NewRecord } from "../log/log.js";
 import { murmur2 } from "../log/murmur2.js";
+import type { Clock } from "../runtime/clock.js";
 import { decodeOperation, encodeTimer, type OperationRow } from "../store/rows.js";
 import type { NewTimer } from "../store/timer.js";
 import type { AuditNote, Claim, EventPlace, Operation, OperationResult, Outcome } from "../store/unit.js";
@@ -11,6 +12,14 @@ import type { Database, Statement } from "./sqlite.js";
 const already: Outcome = { type: "already" };
 const fenced: Outcome = { type: "fenced" };
 const held: Outcome = { type: "held" };
+
+type DueRow = { readonly due: number } | undefined;
+
+/** A process whose clock is ahead of the owner's may think that it is time. */
+function early(row: DueRow, clock: Pick<Clock, "now">): Outcome | undefined {
+  if (row === undefined) return already;
+  return row.due > clock.now() ? held : undefined;
+}
 
 /** Takes claims, and keeps the rows that only claims touch: timers, schedules, operations. */
 export class Claims {
@@ -33,14 +42,16 @@ export class Claims {
     this.#database = database;
     this.#positions = positions;
     this.#lanes = lanes;
-    this.#timer = database.prepare("SELECT timer FROM mr_timers WHERE timer = ?");
+    this.#timer = database.prepare("SELECT due FROM mr_timers WHERE timer = ?");
     this.#disarm = database.prepare("DELETE FROM mr_timers WHERE timer = ?");
     this.#arm = database.prepare(
       `INSERT OR REPLACE INTO mr_timers(service, name, due, record, consumer, topic, partition, offset)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#cancel = database.prepare("DELETE FROM mr_timers WHERE service = ? AND name = ?");
-    this.#tick = database.prepare("SELECT next FROM mr_schedules WHERE service = ? AND schedule = ? AND next = ?");
+    this.#tick = database.prepare(
+      "SELECT next AS due FROM mr_schedules WHERE service = ? AND schedule = ? AND next = ?",
+    );
     this.#advance = database.prepare("UPDATE mr_schedules SET next = ? WHERE service = ? AND schedule = ?");
     this.#known = database.prepare("SELECT * FROM mr_operations WHERE scope = ? AND idempotency = ?");
     this.#operation = database.prepare("SELECT * FROM mr_operations WHERE operation = ?");
@@ -55,7 +66,7 @@ export class Claims {
   }
 
   /** Why the claim cannot be taken; undefined when it can. */
-  taken(claim: Claim): Outcome | undefined {
+  taken(claim: Claim, clock: Pick<Clock, "now">): Outcome | undefined {
     switch (claim.type) {
       case "record": {
         const state = this.#positions.leased(claim.position);
@@ -66,11 +77,11 @@ export class Claims {
         return this.#takenRecords(claim);
       case "lane-entry":
         if (this.#positions.leased(claim.position) === undefined) return fenced;
-        return this.#lanes.attempt(claim.entry) === claim.attempt ? undefined : already;
+        return this.#lanes.isAt(claim.entry, claim) ? undefined : already;
       case "timer":
-        return this.#timer.get(claim.timer) === undefined ? already : undefined;
+        return early(this.#timer.get(claim.timer) as DueRow, clock);
       case "tick":
-        return this.#tick.get(claim.service, claim.schedule, claim.tick) === undefined ? already : undefined;
+        return early(this.#tick.get(claim.service, claim.schedule, claim.tick) as DueRow, clock);
       case "operation": {
         const { idempotency, id } = claim.operation;
         const known = idempotency && this.#known.get(idempotency.scope, idempotency.key);

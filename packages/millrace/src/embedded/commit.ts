@@ -153,7 +153,7 @@ export class GroupCommit {
     const { claims, lanes } = this.#parts;
     const { claim, effects } = unit;
     // Checks come before the claim is taken: a refused unit must be able to try again.
-    const refused = claims.taken(claim);
+    const refused = claims.taken(claim, this.#parts.clock);
     if (refused !== undefined) return refused;
     if (this.#resent && claim.type === "publish" && this.#parts.appender.holds(effects.records ?? [])) return already;
     if (unit.lane !== undefined && claim.type === "record" && effects.entry?.state !== "following") {

@@ -210,7 +210,7 @@ export class Core {
       return outcome;
     };
     return {
-      edit: (entry, id, data, act) => changed(operate.edit(entry, id, data, act)),
+      edit: (edit, act) => changed(operate.edit(edit, act)),
       skip: (entries, act) => changed(operate.skip(entries, act)),
       redrive: (entries, act) => changed(operate.redrive(entries, act)),
       forget: (consumer, act) => {

@@ -1,8 +1,4 @@
-import { spawnSync } from "node:child_process";
-import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, expect, it, type TestContext } from "vitest";
+import { afterEach, expect, it } from "vitest";
 import { z } from "zod";
 import { documents } from "../contract/documents.js";
 import { event } from "../contract/event.js";
@@ -10,44 +6,13 @@ import { topic } from "../contract/topic.js";
 import { isFailure } from "../failure/failure.js";
 import { service } from "../service/declare.js";
 import { endTrials, gate, type Trial, trial } from "../testing/trial.js";
+import { empty, fill, freeDisks, smallDisk, unmountDisks } from "../testing/trial-disk.js";
 
-const mounted: string[] = [];
 afterEach(async () => {
-  for (const dir of mounted) empty(dir);
+  freeDisks();
   await endTrials();
-  for (const dir of mounted.splice(0)) {
-    // Lazily: on Node 20 the file stays open until the statements of its connection are collected.
-    spawnSync("umount", ["--lazy", dir]);
-    rmSync(dir, { recursive: true });
-  }
+  unmountDisks();
 });
-
-/** A disk of a few megabytes, or undefined where this user may not mount one. */
-function smallDisk(context: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), "millrace-disk-"));
-  const { status, stderr, error } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=6m", "tmpfs", dir], {
-    encoding: "utf8",
-  });
-  if (status !== 0) {
-    rmSync(dir, { recursive: true });
-    context.skip(`a small disk cannot be mounted here: ${error?.message ?? stderr.trim()}`);
-  }
-  mounted.push(dir);
-  return dir;
-}
-
-/** Takes all the space that is left. */
-function fill(dir: string): void {
-  for (let size = 1024 * 1024; size >= 1; size = Math.floor(size / 2)) {
-    const some = Buffer.alloc(size);
-    try {
-      for (;;) appendFileSync(join(dir, "ballast"), some);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-    }
-  }
-}
-const empty = (dir: string) => rmSync(join(dir, "ballast"), { force: true });
 
 const Step = z.object({ key: z.string(), note: z.string() });
 const steps = topic("steps", { key: "key", events: { taken: event("step.taken", Step) } });

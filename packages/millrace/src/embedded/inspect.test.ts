@@ -58,7 +58,7 @@ describe("reads for people", () => {
     for (const consumer of ["c", "d"])
       run(
         scratch.database,
-        "INSERT INTO mr_amendments VALUES (?, 'orders', 0, 1, 'skip', NULL, NULL, 'r', 'a', 1)",
+        "INSERT INTO mr_amendments VALUES (?, 'orders', 0, 1, 'skip', NULL, NULL, NULL, 'r', 'a', 1)",
         consumer,
       );
     expect(await inspect.amendments()).toHaveLength(2);

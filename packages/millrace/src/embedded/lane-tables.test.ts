@@ -21,7 +21,8 @@ const outcomes = async (...units: readonly Unit[]) =>
 const parking = (offset: number) => unitOf(recordClaim(position, offset), { entry: newEntry(offset) }, { lane: "k" });
 const direct = (offset: number) => unitOf(recordClaim(position, offset), {}, { lane: "k" });
 const failing = unitOf({ type: "publish" }, { statements: [{ text: "NONSENSE", params: [], rows: undefined }] });
-const succeeding = (entry: number, attempt: number) => unitOf({ type: "lane-entry", position, entry, attempt }, {});
+const succeeding = (entry: number, attempt: number, redrives = 0) =>
+  unitOf({ type: "lane-entry", position, entry, attempt, redrives }, {});
 
 describe("what is remembered of held lanes", () => {
   it("is undone with a group that is, so that a lane is free after its one entry", async () => {
@@ -46,7 +47,7 @@ describe("what is remembered of held lanes", () => {
     const [head] = await engine.store.readLaneHeads("checked");
     const { entry } = head as { entry: number };
     const change = newEntry(0, { state: "dead", attempt: 2 });
-    await outcomes(unitOf({ type: "lane-entry", position, entry, attempt: 1 }, { change }));
+    await outcomes(unitOf({ type: "lane-entry", position, entry, attempt: 1, redrives: 0 }, { change }));
     const act = { actor: "ann", reason: "test", at: 0 };
     expect(await outcomes(direct(1))).toEqual(["held"]);
     await engine.operate.skip([entry], act);
@@ -59,6 +60,6 @@ describe("what is remembered of held lanes", () => {
     const [letter] = await engine.inspect.entries({ state: "dead", limit: 1 });
     await engine.operate.redrive([letter?.entry as number], act);
     expect(await outcomes(direct(4))).toEqual(["held"]);
-    expect(await outcomes(succeeding(letter?.entry as number, 0), direct(4))).toEqual(["committed", "committed"]);
+    expect(await outcomes(succeeding(letter?.entry as number, 0, 1), direct(4))).toEqual(["committed", "committed"]);
   });
 });

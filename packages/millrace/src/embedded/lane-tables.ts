@@ -52,12 +52,11 @@ export class LaneTables {
     return this.#held.get(consumer)?.has(lane) ?? false;
   }
 
-  /** The entry's attempt, if it can be run. */
-  attempt(entry: number): number | undefined {
-    const row = this.#database
-      .prepare("SELECT attempt FROM mr_lane_entries WHERE entry = ? AND state IN ('parked', 'running')")
-      .get(entry) as { attempt: number } | undefined;
-    return row?.attempt;
+  /** Whether the entry can be run, and has come to just this attempt. */
+  isAt(entry: number, { attempt, redrives }: { readonly attempt: number; readonly redrives: number }): boolean {
+    const sql =
+      "SELECT 1 FROM mr_lane_entries WHERE entry = ? AND attempt = ? AND redrives = ? AND state IN ('parked', 'running')";
+    return this.#database.prepare(sql).get(entry, attempt, redrives) !== undefined;
   }
 
   insert(entry: NewEntry, now: number): number {

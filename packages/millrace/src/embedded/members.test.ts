@@ -8,6 +8,7 @@ import { virtualClock } from "../testing/virtual-clock.js";
 import { Core } from "./core.js";
 import { prepareFile } from "./format.js";
 import { Members, type OwnerWire } from "./members.js";
+import { formatVersion } from "./schema.js";
 import { openDatabase } from "./sqlite.js";
 import { type FromOwner, type ToOwner, wireVersion } from "./wire.js";
 
@@ -46,7 +47,7 @@ async function opened() {
   const connect = (member: string): Connection => {
     const connection = new Connection();
     members.admit(connection);
-    connection.say({ type: "hello", wire: wireVersion, member, pid: 1 });
+    connection.say({ type: "hello", wire: wireVersion, format: formatVersion, member, pid: 1 });
     return connection;
   };
   const close = async () => {

@@ -4,6 +4,7 @@ import type { Cancel, Clock } from "../runtime/clock.js";
 import type { DocumentTypeShape } from "../store/store.js";
 import type { IndexEntry, Outcome, Progress, Unit } from "../store/unit.js";
 import type { Bell, Core, Door } from "./core.js";
+import { formatVersion } from "./schema.js";
 import { type FailureText, type FromOwner, failureText, type ToOwner, type Wire, wireVersion } from "./wire.js";
 
 /** How often a member says that its main loop still turns. */
@@ -73,9 +74,9 @@ export class Members {
   }
 
   #hello(hello: Extract<ToOwner, { type: "hello" }>, wire: OwnerWire): Member | undefined {
-    if (hello.wire !== wireVersion) {
-      const message = `process ${process.pid}, which owns the file, speaks version ${wireVersion} of the members' messages, process ${hello.pid} version ${hello.wire}; run the same version of Millrace in both`;
-      wire.send({ type: "refused", failure: failureText(new Failure("STORE_FORMAT", message)) });
+    const misfit = misfitOf(hello);
+    if (misfit !== undefined) {
+      wire.send({ type: "refused", failure: failureText(new Failure("STORE_FORMAT", misfit)) });
       wire.close();
       return undefined;
     }
@@ -156,6 +157,16 @@ export class Members {
       if (results !== undefined) wire.send({ type: "bell", bell: { results } satisfies FarBell });
     }
   }
+}
+
+/** Why a program cannot take part; undefined when it can. It would misread the file, or be misunderstood. */
+function misfitOf({ wire, format, pid }: Extract<ToOwner, { type: "hello" }>): string | undefined {
+  const [owner, both] = [`process ${process.pid}, which owns the file,`, "run the same version of Millrace in both"];
+  if (wire !== wireVersion)
+    return `${owner} speaks version ${wireVersion} of the members' messages, process ${pid} version ${wire}; ${both}`;
+  if (format !== formatVersion)
+    return `${owner} writes format ${formatVersion}, process ${pid} reads format ${format}; ${both}`;
+  return undefined;
 }
 
 /** Does what a member asks for. */

@@ -217,7 +217,7 @@ export class OpenEmbedded implements OpenEngine {
   async #startHost(dir: string, { before }: Ownership): Promise<void> {
     const [file, { member, context }] = [join(dir, "millrace.db"), this.#parts];
     this.#host = await startHost({ dir, file, member, before }, context.logger);
-    if (this.#attach(await greet(this.#host.wire, this.#joining))) return;
+    if (this.#attach(await greet(this.#host.wire, this.#joining, file))) return;
     // This process was stopped meanwhile: what it calls would never be answered, and nobody else may own the file.
     await this.#host.close();
     throw new Failure("STORE_UNAVAILABLE", `${file}: its writer did not let this process in; it is started again`);

@@ -32,7 +32,10 @@ const head = () =>
 describe("edit", () => {
   it("replaces the event for this consumer, and its letter stays dead", async () => {
     const letter = add(0, "dead");
-    expect(await operate.edit(letter, "edited", '{"total":5}', act)).toEqual({ changed: 1, lanes: [] });
+    expect(await operate.edit({ entry: letter, id: "edited", data: '{"total":5}', version: 1 }, act)).toEqual({
+      changed: 1,
+      lanes: [],
+    });
     expect(await amendments()).toEqual([
       {
         consumer: "c",
@@ -42,6 +45,7 @@ describe("edit", () => {
         act: "replace",
         id: "edited",
         data: '{"total":5}',
+        version: 1,
         reason: "typo",
         actor: "ann",
         at: 5_000,
@@ -59,29 +63,32 @@ describe("edit", () => {
 
   it("of an edited letter takes the first edit's place", async () => {
     const letter = add(0, "dead");
-    await operate.edit(letter, "edited", "{}", act);
-    await operate.edit(letter, "again", '{"a":1}', act);
+    await operate.edit({ entry: letter, id: "edited", data: "{}", version: 1 }, act);
+    await operate.edit({ entry: letter, id: "again", data: '{"a":1}', version: 1 }, act);
     expect(await entry(letter)).toMatchObject({ record: { id: "again", causationId: "first", data: { a: 1 } } });
     expect(await amendments()).toMatchObject([{ id: "again" }]);
   });
 
   it("changes nothing when it is sent again", async () => {
     const letter = add(0, "dead");
-    await operate.edit(letter, "edited", "{}", act);
-    expect(await operate.edit(letter, "edited", "{}", act)).toEqual({ changed: 0, lanes: [] });
+    await operate.edit({ entry: letter, id: "edited", data: "{}", version: 1 }, act);
+    expect(await operate.edit({ entry: letter, id: "edited", data: "{}", version: 1 }, act)).toEqual({
+      changed: 0,
+      lanes: [],
+    });
     expect(await audit()).toHaveLength(1);
   });
 
   it("replaces bytes that nobody could decode", async () => {
     scratch.append("orders", 2_000, { id: "raw", data: Uint8Array.of(0xff, 0x00) });
     const letter = add(4, "dead");
-    await operate.edit(letter, "edited", "{}", act);
+    await operate.edit({ entry: letter, id: "edited", data: "{}", version: 1 }, act);
     expect(await entry(letter)).toMatchObject({ record: { bytes: undefined, data: {} } });
   });
 
   it("leaves everything as it was when the data is not JSON", () => {
     const letter = add(0, "dead");
-    expect(() => operate.edit(letter, "edited", "{", act)).toThrow(
+    expect(() => operate.edit({ entry: letter, id: "edited", data: "{", version: 1 }, act)).toThrow(
       expect.objectContaining({ code: "RECORD_UNDECODABLE" }),
     );
     expect(amendments()).toEqual([]);
@@ -135,7 +142,7 @@ describe("skip", () => {
 
   it("of an edited letter takes the edit's place", async () => {
     const letter = add(0, "dead");
-    await operate.edit(letter, "edited", "{}", act);
+    await operate.edit({ entry: letter, id: "edited", data: "{}", version: 1 }, act);
     await operate.skip([letter], act);
     expect(await amendments()).toMatchObject([{ act: "skip", id: undefined, data: undefined }]);
   });
@@ -194,7 +201,7 @@ describe("forget", () => {
       scratch.addEntry({ consumer, topic: "orders", offset: 0, state: "dead" });
       run(
         scratch.database,
-        "INSERT INTO mr_amendments VALUES (?, 'orders', 0, 1, 'skip', NULL, NULL, 'r', 'a', 1)",
+        "INSERT INTO mr_amendments VALUES (?, 'orders', 0, 1, 'skip', NULL, NULL, NULL, 'r', 'a', 1)",
         consumer,
       );
     }
@@ -214,7 +221,9 @@ describe("forget", () => {
 
 describe("every act on a dead letter", () => {
   it("changes nothing for an entry that is not there", async () => {
-    expect(() => operate.edit(99, "i", "{}", act)).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
+    expect(() => operate.edit({ entry: 99, id: "i", data: "{}", version: 1 }, act)).toThrow(
+      expect.objectContaining({ code: "NOT_FOUND" }),
+    );
     for (const outcome of [await operate.skip([99], act), await operate.redrive([99], act)])
       expect(outcome).toEqual({ changed: 0, lanes: [], unchanged: [99] });
     expect(audit()).toEqual([]);
@@ -222,7 +231,9 @@ describe("every act on a dead letter", () => {
 
   it.each(["parked", "following"] as const)("changes nothing for an entry that is %s", async (state) => {
     const one = add(0, state);
-    expect(() => operate.edit(one, "i", "{}", act)).toThrow(expect.objectContaining({ code: "CONFLICT" }));
+    expect(() => operate.edit({ entry: one, id: "i", data: "{}", version: 1 }, act)).toThrow(
+      expect.objectContaining({ code: "CONFLICT" }),
+    );
     for (const outcome of [await operate.skip([one], act), await operate.redrive([one], act)])
       expect(outcome).toEqual({ changed: 0, lanes: [], unchanged: [one] });
     expect(entry(one)).toMatchObject({ state, redrives: 0 });

@@ -1,8 +1,8 @@
 import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import { amendedAs } from "../store/builds.js";
-import { type Edit, EntriesDone, edited, skippedAnswer } from "../store/dead-letter.js";
-import type { Act, ActOutcome, EntriesOutcome, Operate } from "../store/operate.js";
+import { EntriesDone, edited, skippedAnswer } from "../store/dead-letter.js";
+import type { Act, ActOutcome, Edit, EntriesOutcome, Operate } from "../store/operate.js";
 import { decodeEntry, type EntryRow, encodeRecord } from "../store/rows.js";
 import type { LaneEntry } from "../store/unit.js";
 import { audit } from "./audit.js";
@@ -28,7 +28,7 @@ export type OperateNow = {
 /** Operators' acts on the file. What they change behind the engine's memory is in the outcome's `lanes`. */
 export function createOperate(database: Database, transact: Transact, appending: Appending): OperateNow {
   return {
-    edit: (entry, id, data, act) => transact(() => edit(database, { entry, id, data }, act)),
+    edit: (made, act) => transact(() => edit(database, made, act)),
     skip: (entries, act) =>
       appending((append) =>
         each(database, entries, (letter) => {
@@ -79,11 +79,11 @@ export function operateBy(act: (name: keyof Operate, args: readonly unknown[]) =
 const unchanged: ActOutcome = { changed: 0, lanes: [] };
 
 function edit(database: Database, asked: Edit, act: Act): ActOutcome {
-  const { entry, id, data } = asked;
+  const { entry, id, data, version } = asked;
   const letter = deadLetter(database, entry);
   if (letter.record.id === id) return unchanged;
   const record = edited(letter, asked, isEdited(database, letter));
-  amend(database, letter, { act: "replace", id, data }, act);
+  amend(database, letter, { act: "replace", id, data, version }, act);
   run(database, "UPDATE mr_lane_entries SET record = ? WHERE entry = ?", encodeRecord(record), entry);
   for (const sibling of siblingsOf(database, letter))
     run(database, "UPDATE mr_lane_entries SET record = ? WHERE entry = ?", encodeRecord(record), sibling.entry);
@@ -115,7 +115,7 @@ function each(
 /** What becomes of an event for one build of a view becomes of it for all. */
 function skip(database: Database, letter: LaneEntry, act: Act): readonly LaneEntry[] {
   const letters = [letter, ...siblingsOf(database, letter)];
-  amend(database, letter, { act: "skip", id: undefined, data: undefined }, act);
+  amend(database, letter, { act: "skip" }, act);
   audit(database, "skip", `dead letter ${letter.entry} of ${letter.consumer}`, act);
   for (const one of letters) remove(database, one, act);
   return letters;
@@ -169,17 +169,15 @@ function deadLetter(database: Database, entry: number): LaneEntry {
   return letter;
 }
 
-interface Amending {
-  readonly act: "skip" | "replace";
-  readonly id: string | undefined;
-  readonly data: string | undefined;
-}
+type Amending =
+  | { readonly act: "skip"; readonly id?: never; readonly data?: never; readonly version?: never }
+  | ({ readonly act: "replace" } & Omit<Edit, "entry">);
 
 function amend(database: Database, letter: LaneEntry, amending: Amending, act: Act): void {
   const { topic, partition, offset } = letter.record;
   run(
     database,
-    "INSERT OR REPLACE INTO mr_amendments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "INSERT OR REPLACE INTO mr_amendments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     amendedAs(letter.consumer),
     topic,
     partition,
@@ -187,6 +185,7 @@ function amend(database: Database, letter: LaneEntry, amending: Amending, act: A
     amending.act,
     amending.id ?? null,
     amending.data ?? null,
+    amending.version ?? null,
     act.reason,
     act.actor,
     act.at,

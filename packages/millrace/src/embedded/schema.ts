@@ -1,5 +1,5 @@
 /** The file's format. A file of another format is refused: nothing is converted silently. */
-export const formatVersion = 3;
+export const formatVersion = 4;
 /** "mill" in ASCII, so that `file` and SQLite tools can tell whose file it is. */
 export const applicationId = 0x6d696c6c;
 
@@ -76,7 +76,7 @@ CREATE INDEX mr_lane_entries_record ON mr_lane_entries(consumer, topic, partitio
 CREATE INDEX mr_lane_entries_state ON mr_lane_entries(state, consumer, entry);
 CREATE TABLE mr_amendments(
   consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, act TEXT NOT NULL,
-  id TEXT, data TEXT, reason TEXT NOT NULL, actor TEXT NOT NULL, at INTEGER NOT NULL,
+  id TEXT, data TEXT, version INTEGER, reason TEXT NOT NULL, actor TEXT NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (consumer, topic, partition, offset)) WITHOUT ROWID;
 -- The event whose handler armed it, and for which consumer: moved back past that event, the consumer takes it back.
 CREATE TABLE mr_timers(

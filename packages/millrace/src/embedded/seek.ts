@@ -3,6 +3,7 @@ import { heardTypes, type RegisteredConsumer } from "../store/registered.js";
 import { encodeRanges } from "../store/rows.js";
 import type { Seek, SeekStep } from "../store/seek.js";
 import {
+  goesBack,
   landing,
   type Move,
   movedPlaces,
@@ -34,7 +35,7 @@ export function seek(database: Database, asked: Seek, act: Act): ActOutcome & { 
     return { changed: 0, lanes: [], ...(job === undefined ? {} : { job }) };
   }
   const moves = topicMoves(database, asked);
-  const back = moves.filter(({ position, to }) => to < position.frontier);
+  const back = moves.filter((move) => goesBack(move, mute));
   const selection = `${target}${movedPlaces(moves)}`;
   const job = mute ? undefined : takeBack(database, { selection, back }, act);
   const lanes = mute ? [] : dropLanes(database, { consumer, back, job }, act);
@@ -177,7 +178,7 @@ function stepsOf(database: Database, { topic, moves, types, mute }: Counted): Se
   return moves.map((move) => {
     const { position, to } = move;
     const { partition, frontier } = position;
-    const back = to < frontier;
+    const back = goesBack(move, mute);
     const waiting = back ? countOf(database, "entry", rangeOf(move)) : 0;
     const timers = back && !mute ? countOf(database, "timer", rangeOf(move)) : 0;
     const counted = count.of(partition);

@@ -1,11 +1,13 @@
 import { chmodSync, rmSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { Failure } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/logger.js";
 import type { MemberWire } from "./attached.js";
 import type { FarBell, Members } from "./members.js";
 import { socketOf } from "./owner.js";
+import { formatVersion } from "./schema.js";
 import { type FailureText, type FromOwner, failureOf, socketWire, type ToOwner, wireVersion } from "./wire.js";
 
 /** The owner's ear for other processes. */
@@ -57,16 +59,16 @@ const welcomeWithinMs = 5_000;
 /**
  * Joins the owner of a folder; undefined when nobody listens there, or nobody answers in time.
  *
- * @throws {Failure} STORE_FORMAT when the owner runs another version of these messages.
+ * @throws {Failure} STORE_FORMAT when the owner writes another format, or runs another version of these messages.
  */
 export async function joinOwner(dir: string, joining: Joining): Promise<MemberWire | undefined> {
   const socket = await connected(socketOf(dir));
   if (socket === undefined) return undefined;
-  return await greet(socketWire<ToOwner, FromOwner>(socket), joining);
+  return await greet(socketWire<ToOwner, FromOwner>(socket), joining, join(dir, "millrace.db"));
 }
 
-/** Says hello over a connection, and waits to be let in. */
-export async function greet(wire: MemberWire, joining: Joining): Promise<MemberWire | undefined> {
+/** Says hello over a connection, and waits to be let in. The file is named when it is refused. */
+export async function greet(wire: MemberWire, joining: Joining, file: string): Promise<MemberWire | undefined> {
   let joined = false;
   const said = await new Promise<FailureText | boolean>((resolve) => {
     const cancel = joining.clock.after(welcomeWithinMs, () => resolve(false));
@@ -86,12 +88,13 @@ export async function greet(wire: MemberWire, joining: Joining): Promise<MemberW
         if (joined) joining.ended();
       },
     );
-    wire.send({ type: "hello", wire: wireVersion, member: joining.member, pid: process.pid });
+    const { member } = joining;
+    wire.send({ type: "hello", wire: wireVersion, format: formatVersion, member, pid: process.pid });
   });
   if (said === true) return wire;
   wire.close();
   if (said === false) return undefined;
-  throw failureOf(said);
+  throw failureOf({ ...said, message: `${file}: ${said.message}` });
 }
 
 function connected(path: string): Promise<Socket | undefined> {

@@ -117,11 +117,11 @@ describe("deliveries of an event", () => {
     );
     run(
       scratch.database,
-      "INSERT INTO mr_amendments VALUES ('skipped', 'orders', 1, 0, 'skip', NULL, NULL, 'r', 'a', 1)",
+      "INSERT INTO mr_amendments VALUES ('skipped', 'orders', 1, 0, 'skip', NULL, NULL, NULL, 'r', 'a', 1)",
     );
     run(
       scratch.database,
-      "INSERT INTO mr_amendments VALUES ('applied', 'orders', 1, 0, 'replace', 'i', '{}', 'r', 'a', 1)",
+      "INSERT INTO mr_amendments VALUES ('applied', 'orders', 1, 0, 'replace', 'i', '{}', 1, 'r', 'a', 1)",
     );
     expect(readDeliveries(scratch.database, record)).toEqual([
       { consumer: "applied", state: "applied" },

@@ -5,11 +5,18 @@ import { type FailureCode, failureCodes } from "../failure/codes.js";
 import { Failure, isFailure } from "../failure/failure.js";
 
 /** The version of the messages: two programs with different ones do not share a file. */
-export const wireVersion = 1;
+export const wireVersion = 2;
 
 /** What a process that takes part says to the owner. */
 export type ToOwner =
-  | { readonly type: "hello"; readonly wire: number; readonly member: string; readonly pid: number }
+  | {
+      readonly type: "hello";
+      readonly wire: number;
+      /** The format of the file that it reads. */
+      readonly format: number;
+      readonly member: string;
+      readonly pid: number;
+    }
   | { readonly type: "call"; readonly call: number; readonly name: string; readonly args: readonly unknown[] }
   /** The main loop of the process still turns. */
   | { readonly type: "alive" }

@@ -1,4 +1,4 @@
-import { type BatchHandler, BatchRefused } from "../consumer/batch.js";
+import { type BatchHandler, BatchRefused, type BatchWork } from "../consumer/batch.js";
 import type { HandlerDocuments } from "../consumer/documents.js";
 import type { Context } from "../consumer/handler.js";
 import type { ViewRows } from "../consumer/view.js";
@@ -6,6 +6,7 @@ import type { AnyEvent, Received } from "../contract/contract.js";
 import { type DocumentType, documentDeclaration } from "../contract/documents.js";
 import { keyText } from "../contract/key.js";
 import { Failure } from "../failure/failure.js";
+import type { Awaitable } from "../log/log.js";
 
 type Row = Readonly<Record<string, unknown>>;
 type AnyReceived = Received<string, unknown>;
@@ -41,39 +42,77 @@ export function viewRows(type: DocumentType<unknown>, folds: ReadonlyMap<string,
   };
 }
 
-/**
- * Folds events into documents of a type. A row is read once and written once, however many of the events it is for.
- *
- * @throws {BatchRefused} with DOCUMENT_REJECTED, EVENT_REJECTED, or what the fold threw.
- */
+/** Folds events into documents of a type. A row is read once and written once, however many of the events it is for. */
 export function foldInto(type: DocumentType<unknown>, rows: ViewRows): BatchHandler {
-  return async (events, ctx) => {
-    const documents = rowsOf(ctx, type);
-    const entries = new Map<string, Entry>();
-    for (const [at, event] of events.entries()) {
-      for (const id of blamed(at, () => rows.ids(event))) {
-        let entry = entries.get(id);
-        if (entry === undefined) {
-          const row = (await documents.get(id)) as Row | undefined;
-          entry = { row, stored: row !== undefined };
-          entries.set(id, entry);
-        }
-        const { row } = entry;
-        entry.row = blamed(at, () => rows.next(row, event)) as Row | undefined;
-      }
-    }
-    for (const [id, { row, stored }] of entries) {
-      if (row !== undefined) documents.store(id, row);
-      else if (stored) documents.delete(id);
-    }
-  };
+  return { begin: (ctx) => new RowWork(rowsOf(ctx, type), rows) };
 }
 
-function blamed<T>(at: number, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw new BatchRefused(at, error);
+/** The rows that some events have come to, before they are written. */
+class RowWork implements BatchWork {
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(
+    readonly documents: HandlerDocuments,
+    readonly rows: ViewRows,
+  ) {}
+
+  get weight(): number {
+    return this.#entries.size;
+  }
+
+  get read(): number {
+    return this.documents.charactersRead;
+  }
+
+  /** @throws {BatchRefused} with DOCUMENT_REJECTED, EVENT_REJECTED, or what the fold threw. */
+  handle(events: readonly AnyReceived[]): Awaitable<void> {
+    return this.#from(events, 0);
+  }
+
+  /** Answers at once where the store does. */
+  #from(events: readonly AnyReceived[], start: number): Awaitable<void> {
+    for (let at = start; at < events.length; at += 1) {
+      const event = events[at] as AnyReceived;
+      const ids = this.#ids(event, at);
+      for (const id of ids) {
+        if (this.#entries.has(id)) continue;
+        const row = this.documents.read(id);
+        if (row instanceof Promise)
+          return row.then((read) => {
+            this.#enter(id, read as Row | undefined);
+            return this.#from(events, at);
+          });
+        this.#enter(id, row as Row | undefined);
+      }
+      for (const id of ids) this.#fold(this.#entries.get(id) as Entry, event, at);
+    }
+  }
+
+  #enter(id: string, row: Row | undefined): void {
+    this.#entries.set(id, { row, stored: row !== undefined });
+  }
+
+  #ids(event: AnyReceived, at: number): readonly string[] {
+    try {
+      return this.rows.ids(event);
+    } catch (error) {
+      throw new BatchRefused(at, error);
+    }
+  }
+
+  #fold(entry: Entry, event: AnyReceived, at: number): void {
+    try {
+      entry.row = this.rows.next(entry.row, event) as Row | undefined;
+    } catch (error) {
+      throw new BatchRefused(at, error);
+    }
+  }
+
+  finish(): void {
+    for (const [id, { row, stored }] of this.#entries) {
+      if (row !== undefined) this.documents.store(id, row);
+      else if (stored) this.documents.delete(id);
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { type BatchHandler, BatchRefused, handlerOf } from "../consumer/batch.js";
+import { type BatchHandler, BatchRefused, type BatchWork, handlerOf } from "../consumer/batch.js";
 import type { Context, SqlInput } from "../consumer/handler.js";
 import { type Part, type PartDeclaration, part } from "../consumer/part.js";
 import type { View } from "../consumer/view.js";
@@ -187,17 +187,40 @@ class SqlBuilder {
       known.set(strings, text);
       ctx.sql(text, ...rest);
     };
-    return async (events, ctx) => {
-      const into: SqlFold<string> = { tables, sql: (strings, ...values) => statement(ctx, strings, values) };
-      for (const [at, event] of events.entries()) {
-        try {
-          this.#folds.get(event.type)?.fold(event, into);
-        } catch (error) {
-          throw new BatchRefused(at, error);
-        }
-      }
+    return {
+      begin: (ctx) => {
+        const into: SqlFold<string> = {
+          tables,
+          sql: (strings, ...values) => {
+            statement(ctx, strings, values);
+            work.weight += 1;
+          },
+        };
+        const work = new StatementWork((event) => this.#folds.get(event.type)?.fold(event, into));
+        return work;
+      },
     };
   }
+}
+
+/** The statements that some events have come to: they are in their context as soon as they are made. */
+class StatementWork implements BatchWork {
+  weight = 0;
+  readonly read = 0;
+
+  constructor(readonly fold: (event: Received<string, unknown>) => void) {}
+
+  handle(events: readonly Received<string, unknown>[]): void {
+    for (const [at, event] of events.entries()) {
+      try {
+        this.fold(event);
+      } catch (error) {
+        throw new BatchRefused(at, error);
+      }
+    }
+  }
+
+  finish(): void {}
 }
 
 function invalid(message: string): Failure {

@@ -1,15 +1,8 @@
 import { Failure } from "../failure/failure.js";
 import type { LogRecord, NewRecord } from "../log/log.js";
 import { answerTo } from "../log/reply-to.js";
-import type { Act, ActOutcome, EntriesOutcome } from "./operate.js";
+import type { Act, ActOutcome, Edit, EntriesOutcome } from "./operate.js";
 import type { EntryState, LaneEntry } from "./unit.js";
-
-/** What an operator puts in an event's place: its new id, and its data as JSON text. */
-export interface Edit {
-  readonly entry: number;
-  readonly id: string;
-  readonly data: string;
-}
 
 /** Why an entry cannot be edited, skipped or redriven: it is gone, or not dead. Undefined when it can. */
 export function notDead(
@@ -33,9 +26,9 @@ export function notDead(
  *
  * @throws {Failure} RECORD_UNDECODABLE when the data is not JSON.
  */
-export function edited({ record }: LaneEntry, { id, data }: Edit, before: boolean): LogRecord {
+export function edited({ record }: LaneEntry, { id, data, version }: Edit, before: boolean): LogRecord {
   const causationId = before ? record.causationId : record.id;
-  return { ...record, id, causationId, data: parseData(data), bytes: undefined };
+  return { ...record, id, version, causationId, data: parseData(data), bytes: undefined };
 }
 
 /** What whoever sent a command hears when it is skipped: it will never be done. Undefined when nobody waits for that. */

@@ -10,6 +10,16 @@ export interface Act {
   readonly at: number;
 }
 
+/** What an operator puts in the place of a dead letter's event. */
+export interface Edit {
+  readonly entry: number;
+  /** The new event's. */
+  readonly id: string;
+  /** JSON text, checked against this version of its contract. */
+  readonly data: string;
+  readonly version: number;
+}
+
 /** What an act did. Lanes whose head changed are to be looked at again by their consumer. */
 export interface ActOutcome {
   readonly changed: number;
@@ -24,8 +34,8 @@ export interface EntriesOutcome extends ActOutcome {
 
 /** Operators' acts. Each is one commit, claimed by the row it changes, so that a repeated act changes nothing. */
 export interface Operate {
-  /** Stores `data` (JSON text, already checked) as the dead letter's amendment; it stays dead until redriven. */
-  edit(entry: number, id: string, data: string, act: Act): Awaitable<ActOutcome>;
+  /** Stores the dead letter's amendment; it stays dead until redriven. */
+  edit(edit: Edit, act: Act): Awaitable<ActOutcome>;
   /** Amends the events of dead letters away for their consumer and lets their followers go on. */
   skip(entries: readonly number[], act: Act): Awaitable<EntriesOutcome>;
   /** Gives dead letters another run, with a fresh count of attempts; followers run after them, in order. */

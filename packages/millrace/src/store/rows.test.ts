@@ -202,19 +202,21 @@ describe("other rows", () => {
     expect(decodeOperation(refused)).toMatchObject({ refused: "LIMIT", detail: "d", fingerprint: "f", finished: 2 });
   });
 
-  it("an amendment skips, or replaces with an id and data", () => {
+  it("an amendment skips, or replaces with an id, data and their version", () => {
     const row = { consumer: "c", topic: "t", partition: 0, offset: 1, reason: "r", actor: "a", at: 2 };
-    expect(decodeAmendment({ ...row, act: "skip", id: null, data: null })).toEqual({
+    expect(decodeAmendment({ ...row, act: "skip", id: null, data: null, version: null })).toEqual({
       ...row,
       act: "skip",
       id: undefined,
       data: undefined,
+      version: undefined,
     });
-    expect(decodeAmendment({ ...row, act: "replace", id: "i", data: "{}" })).toEqual({
+    expect(decodeAmendment({ ...row, act: "replace", id: "i", data: "{}", version: 2 })).toEqual({
       ...row,
       act: "replace",
       id: "i",
       data: "{}",
+      version: 2,
     });
   });
 

@@ -67,6 +67,7 @@ export interface AmendmentRow {
   readonly act: string;
   readonly id: string | null;
   readonly data: string | null;
+  readonly version: number | null;
   readonly reason: string;
   readonly actor: string;
   readonly at: number;
@@ -213,6 +214,7 @@ export function decodeAmendment(row: AmendmentRow): Amendment {
     act: row.act as Amendment["act"],
     id: row.id ?? undefined,
     data: row.data ?? undefined,
+    version: row.version ?? undefined,
     reason: row.reason,
     actor: row.actor,
     at: row.at,

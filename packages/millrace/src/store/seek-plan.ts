@@ -83,12 +83,18 @@ export function placeOf(to: SeekTarget, { name, first, end }: Extent, offsetAt: 
   }
 }
 
-/** Where a position stands after it was moved. Going back muted, what was done out of turn stays done. */
-export function landing(
-  { position: { frontier, finished }, to }: Move,
-  mute: boolean,
-): Pick<Position, "frontier" | "finished"> {
-  if (to < frontier) return { frontier: to, finished: mute ? finished : [] };
+/** Something that is done would be handled again. Muted, what was done out of turn stays done. */
+export function goesBack({ position: { frontier, finished }, to }: Move, mute: boolean): boolean {
+  return to < frontier || (to === frontier && finished.length > 0 && !mute);
+}
+
+/** Where a position stands after it was moved. */
+export function landing(move: Move, mute: boolean): Pick<Position, "frontier" | "finished"> {
+  const {
+    position: { finished },
+    to,
+  } = move;
+  if (goesBack(move, mute)) return { frontier: to, finished: mute ? finished : [] };
   let reached = to;
   const above: Range[] = [];
   for (const [start, end] of finished) {

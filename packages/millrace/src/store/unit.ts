@@ -56,7 +56,14 @@ export type Claim =
    * theirs has entries, the answer is `held`: they are to be taken one by one.
    */
   | { readonly type: "records"; readonly parts: readonly RecordsPart[]; readonly lanes: readonly string[] }
-  | { readonly type: "lane-entry"; readonly position: Position; readonly entry: number; readonly attempt: number }
+  /** A redrive counts attempts anew: with `redrives`, what was sent before it is told from what runs after it. */
+  | {
+      readonly type: "lane-entry";
+      readonly position: Position;
+      readonly entry: number;
+      readonly attempt: number;
+      readonly redrives: number;
+    }
   | { readonly type: "timer"; readonly timer: number }
   | {
       readonly type: "tick";
@@ -213,9 +220,10 @@ export interface Amendment {
   readonly partition: number;
   readonly offset: number;
   readonly act: "skip" | "replace";
-  /** The edited event's new id, and its data as JSON text. */
+  /** The edited event's new id, its data as JSON text, and the version of the contract that the data was checked against. */
   readonly id: string | undefined;
   readonly data: string | undefined;
+  readonly version: number | undefined;
   readonly reason: string;
   readonly actor: string;
   readonly at: number;
@@ -282,7 +290,7 @@ export type Outcome =
   | { readonly type: "already"; readonly operation?: Operation }
   /** Something that was read has changed: run the handler again. */
   | { readonly type: "reload" }
-  /** The lane has entries: join its queue. Of many records: take them one by one. */
+  /** The lane has entries: join its queue. Of many records: take them one by one. Of timers and ticks: not due by the store's clock. */
   | { readonly type: "held" }
   /** The position's epoch is not ours any more. */
   | { readonly type: "fenced" }

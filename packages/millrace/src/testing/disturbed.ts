@@ -53,7 +53,8 @@ export function rerunning(engine: Engine): Engine {
 /** Which run of which event it is; undefined when it is none: what is set aside was not handled. */
 function nameOf({ claim, effects }: Unit): string | undefined {
   if (effects.entry !== undefined || effects.change !== undefined) return undefined;
-  if (claim.type === "lane-entry") return `${claim.position.consumer}/${claim.entry}/${claim.attempt}`;
+  if (claim.type === "lane-entry")
+    return `${claim.position.consumer}/${claim.entry}/${claim.redrives}/${claim.attempt}`;
   if (claim.type === "records")
     return claim.parts.map(({ position, ranges }) => `${placeOf(position)}/${ranges}`).join();
   return claim.type === "record" ? `${placeOf(claim.position)}/${claim.offset}` : undefined;

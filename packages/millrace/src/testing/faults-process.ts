@@ -2,6 +2,7 @@
 // It comes into the workers of that program, too. Only for the chaos runs and tests of this repository.
 import { existsSync } from "node:fs";
 import { type FaultName, leasesOf, plant } from "./faults.js";
+import { clockBy } from "./faults-clock.js";
 import { type DeathPoint, dieAt } from "./faults-death.js";
 import { aliveEvery, freezeAtEach } from "./faults-freezing.js";
 
@@ -16,6 +17,8 @@ export interface FaultPlan {
   readonly freeze?: string;
   /** How often processes say that they are alive, in place of 3 s. */
   readonly aliveMs?: number;
+  /** The folder whose files say how far off the wall clocks are. */
+  readonly clocks?: string;
   /** Nobody kills itself once this file is gone. */
   readonly armedBy?: string;
 }
@@ -26,4 +29,5 @@ if (plan.leaseMs !== undefined) leasesOf(plan.leaseMs);
 if (plan.death !== undefined)
   dieAt({ ...plan.death, armed: () => plan.armedBy === undefined || existsSync(plan.armedBy) });
 if (plan.freeze !== undefined) freezeAtEach(plan.freeze);
+if (plan.clocks !== undefined) clockBy(plan.clocks);
 if (plan.aliveMs !== undefined) aliveEvery(plan.aliveMs);

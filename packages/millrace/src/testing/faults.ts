@@ -6,9 +6,10 @@ import { Leases } from "../embedded/leases.js";
 import { LogAppender } from "../embedded/log-appender.js";
 import { PositionTables } from "../embedded/position-tables.js";
 import { StreamTables } from "../embedded/streams.js";
+import type { Clock } from "../runtime/clock.js";
 import type { PositionState } from "../store/position-state.js";
 import type { LaneHead } from "../store/store.js";
-import type { Outcome, Position } from "../store/unit.js";
+import type { Claim, Outcome, Position } from "../store/unit.js";
 import { type Undo, watchConnections } from "./faults-connections.js";
 
 // Guards of the product, turned off one by one, to see that somebody would notice. Nothing of the product knows of this
@@ -44,8 +45,8 @@ function fence(): Undo {
 /** Nobody looks whether a record's offset is among the finished ones. */
 function claim(): Undo {
   return replace(Claims.prototype, "taken", (taken) => {
-    return function (this: Claims, of: Parameters<Claims["taken"]>[0]): Outcome | undefined {
-      const refused = taken.call(this, of);
+    return function (this: Claims, of: Claim, clock: Clock): Outcome | undefined {
+      const refused = taken.call(this, of, clock);
       return of.type === "record" && refused?.type === "already" ? undefined : refused;
     };
   });
@@ -54,8 +55,8 @@ function claim(): Undo {
 /** Nobody looks whether a lane's entry has been run since. */
 function entry(): Undo {
   return replace(Claims.prototype, "taken", (taken) => {
-    return function (this: Claims, of: Parameters<Claims["taken"]>[0]): Outcome | undefined {
-      const refused = taken.call(this, of);
+    return function (this: Claims, of: Claim, clock: Clock): Outcome | undefined {
+      const refused = taken.call(this, of, clock);
       return of.type === "lane-entry" && refused?.type === "already" ? undefined : refused;
     };
   });

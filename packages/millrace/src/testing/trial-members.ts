@@ -6,6 +6,15 @@ import { createInterface } from "node:readline";
 import { expect } from "vitest";
 import type { FaultPlan } from "./faults-process.js";
 
+/** An event that such a process is to publish. */
+interface Step {
+  readonly key: string;
+  readonly n: number;
+  readonly spins?: number;
+  readonly note?: string;
+  readonly waits?: number;
+}
+
 /** An event that was acknowledged. */
 export interface Acked {
   readonly n: number;
@@ -28,6 +37,13 @@ interface Answer {
   readonly job?: number;
   readonly rested?: number;
   readonly echoed?: readonly number[];
+  readonly stored?: readonly number[];
+  readonly reminded?: readonly number[];
+  readonly moved?: number;
+  /** Why its counting consumer has stopped, if it has. */
+  readonly failure?: string;
+  /** What was asked for could not be done. */
+  readonly failed?: string;
 }
 
 /** All that the tests of a file have started. */
@@ -45,7 +61,10 @@ export class Program {
     const file = new URL("../app/members-process.js", import.meta.url).pathname;
     const before = faults === undefined ? [] : ["--import", new URL("./faults-process.js", import.meta.url).href];
     const env = faults === undefined ? process.env : { ...process.env, MILLRACE_FAULTS: JSON.stringify(faults) };
-    const child = spawn(process.execPath, [...before, file, dir], { stdio: ["pipe", "pipe", "inherit"], env });
+    const child = spawn(process.execPath, [...before, file, dir, ...(faults?.clocks === undefined ? [] : ["timers"])], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env,
+    });
     programs.add(child);
     this.child = child;
     child.stdin.on("error", () => {});
@@ -53,7 +72,7 @@ export class Program {
       const answer = JSON.parse(line) as Answer;
       if (answer.started !== undefined) started(answer);
       else if (answer.acked !== undefined) this.#noteAcked(answer);
-      else if (answer.refused !== undefined) this.refused.push(`${answer.refused}: ${answer.why}`);
+      else if (answer.refused !== undefined) this.#noteRefused(answer);
       else this.#waiting.shift()?.(answer);
     });
   }
@@ -64,8 +83,16 @@ export class Program {
     });
   }
 
-  publish(step: { readonly key: string; readonly n: number; readonly spins?: number }): void {
+  publish(step: Step): void {
     this.child.stdin?.write(`${JSON.stringify({ publish: step })}\n`);
+  }
+
+  /** Resolves when so many of its events are answered: acknowledged, or refused. */
+  async answered(count: number): Promise<void> {
+    while (this.acked.length + this.refused.length < count)
+      await new Promise<void>((resolve) => {
+        this.#tellAcked = resolve;
+      });
   }
 
   /** Resolves when at least so many events are acknowledged. */
@@ -87,6 +114,11 @@ export class Program {
     const gone = once(this.child, "exit");
     this.child.kill("SIGKILL");
     await gone;
+  }
+
+  #noteRefused({ refused, why }: Answer): void {
+    this.refused.push(`${refused}: ${why}`);
+    this.#tellAcked();
   }
 
   #noteAcked({ acked = 0, key = "", offset = 0 }: Answer): void {

@@ -16,7 +16,7 @@ import {
 } from "./units.js";
 
 const entryClaim = (position: Position, entry: number, attempt: number) =>
-  ({ type: "lane-entry", position, entry, attempt }) as const;
+  ({ type: "lane-entry", position, entry, attempt, redrives: 0 }) as const;
 
 /** Parks the records at these offsets: the first as the head of the lane "k", the others behind it. */
 async function parked({ store }: StoreUnderTest, ...offsets: readonly number[]) {
