@@ -2,8 +2,8 @@ import type pg from "pg";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { NewRecord } from "../log/log.js";
 import type { OutboxLease, OutboxPage } from "../store/outbox.js";
+import { type TrialOutbox, trialOutbox } from "../testing/trial-outbox.js";
 import type { PostgresOutbox } from "./outbox.js";
-import { type TrialOutbox, trialOutbox } from "./trial-outbox.js";
 
 const trial = await trialOutbox();
 afterAll(() => trial?.close());

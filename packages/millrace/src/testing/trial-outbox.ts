@@ -1,12 +1,12 @@
 import pg from "pg";
 import type { NewRecord } from "../log/log.js";
+import { installService, installShared, type ServicePlace } from "../postgres/install.js";
+import { dayOf } from "../postgres/names.js";
+import { PostgresOutbox } from "../postgres/outbox.js";
+import { correlationOf, outboxRecord } from "../postgres/outbox-rows.js";
+import { makeDay, outboxDays } from "../postgres/partitions.js";
 import { type Logger, silentLogger } from "../runtime/logger.js";
-import { type TrialDatabase, trialDatabase } from "../testing/trial-database.js";
-import { installService, installShared, type ServicePlace } from "./install.js";
-import { dayOf } from "./names.js";
-import { PostgresOutbox } from "./outbox.js";
-import { correlationOf, outboxRecord } from "./outbox-rows.js";
-import { makeDay, outboxDays } from "./partitions.js";
+import { type TrialDatabase, trialDatabase } from "./trial-database.js";
 
 /** Two services' outboxes in a database of their own, and connections to it. */
 export interface TrialOutbox {
@@ -26,6 +26,8 @@ export async function trialOutbox(): Promise<TrialOutbox | undefined> {
   const database = await trialDatabase();
   if (database === undefined) return undefined;
   const pool = new pg.Pool({ connectionString: database.url, max: 40 });
+  // The server says goodbye to those that are closing when the database is dropped.
+  pool.on("connect", (client) => client.on("error", () => {}));
   const now = Date.now();
   await installShared(pool, shared);
   const place = await installService(pool, shared, { service: "shop", now });
