@@ -289,9 +289,8 @@ export class GroupCommit {
 
   /** Appends what another program wrote, outside any unit: its ids are its own, and its text may be no JSON. */
   append(records: readonly NewRecord[], listener: CommitListener): void {
-    const encoder = new TextEncoder();
     const foreign = records.map((record) => {
-      const data = typeof record.data === "string" ? encoder.encode(record.data) : record.data;
+      const data = typeof record.data === "string" ? Buffer.from(record.data) : record.data;
       return { ...record, named: true, data };
     });
     const unit: Unit = { claim: { type: "publish" }, reads: [], effects: { records: foreign }, lane: undefined };

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Failure } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Build } from "../store/builds.js";
-import { reservedName, sqlTokens } from "../store/sql.js";
+import { refuseReserved } from "../store/sql.js";
 import type { DocumentTypeShape, Leased, Registration, ScheduleRow, Store } from "../store/store.js";
 import type { Outcome, Position, Progress, Unit } from "../store/unit.js";
 import { ensureBuild } from "./builds.js";
@@ -119,7 +119,7 @@ export class TableWrites implements StoreWrites {
           `${service}: migration ${name} has run with other SQL; add a new migration instead of changing it`,
         );
       if (done !== undefined) continue;
-      refuseOurTables(sql, `${service}: migration ${name}`);
+      refuseReserved(sql, `${service}: migration ${name}`);
       this.#transact(() => {
         runMigration(database, sql, `${service}: migration ${name}`);
         database.prepare("INSERT INTO mr_migrations VALUES (?, ?, ?)").run(service, name, digest);
@@ -143,10 +143,4 @@ function runMigration(database: Database, sql: string, where: string): void {
     const failure = storeFailure(cause);
     throw new Failure(failure.code, `${where}: ${failure.message}`, { cause });
   }
-}
-
-function refuseOurTables(sql: string, where: string): void {
-  const name = reservedName(sqlTokens(sql));
-  if (name !== undefined)
-    throw new Failure("OPTION_INVALID", `${where}: ${name} is Millrace's own (mr_…) or SQLite's; use another name`);
 }

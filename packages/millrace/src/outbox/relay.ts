@@ -84,7 +84,8 @@ export class Relay {
       const sender = this.#senders.get(shard);
       if (sender !== undefined) await this.#handOver(sender);
     }
-    if (backlogSignal.active) for (const backlog of await outbox.backlog()) backlogSignal.publish(backlog);
+    if (!backlogSignal.active) return;
+    for (const { lease } of this.#senders.values()) backlogSignal.publish(await outbox.backlog(lease));
   }
 
   async #handOver(sender: Sender): Promise<void> {

@@ -88,12 +88,9 @@ export class TrialOutbox implements Outbox {
     if (this.#shards.owners.get(shard)?.epoch === epoch) this.#shards.owners.delete(shard);
   }
 
-  async backlog() {
-    return [...this.#shards.rows].map(([shard, rows]) => ({
-      shard,
-      records: rows.length - (this.#shards.sent.get(shard) ?? 0),
-      waitedMs: 0,
-    }));
+  async backlog({ shard }: OutboxLease) {
+    const { rows, sent } = this.#shards;
+    return { shard, records: (rows.get(shard)?.length ?? 0) - (sent.get(shard) ?? 0), waitedMs: 0 };
   }
 
   onCommitted(heard: (shards: readonly string[]) => void): () => void {

@@ -45,6 +45,17 @@ export function isLockConflict(error: unknown): boolean {
   return state === "40P01" || state === "40001";
 }
 
+/** A row's day has no partition any more: it is made anew. */
+export function isPartitionMissing(error: unknown): boolean {
+  return sqlState(error) === "23514" && /^mr_(in|out)box$/.test(String((error as { table?: unknown }).table));
+}
+
+/** What was to be stored is refused, or more than a transaction can lock: less of it may be stored. */
+export function isDataError(error: unknown): boolean {
+  const state = sqlState(error);
+  return !isFailure(error) && state !== undefined && (/^(22|23|54)/.test(state) || state === "53200");
+}
+
 /** What an error of PostgreSQL means to us. One that is about a statement's data becomes STATEMENT_FAILED. */
 export function storeFailure(error: unknown): Failure {
   if (isFailure(error)) return error;

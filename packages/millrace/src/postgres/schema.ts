@@ -159,6 +159,14 @@ CREATE TABLE $schema.mr_outbox(
 CREATE INDEX mr_outbox_xid ON $schema.mr_outbox(xid);
 CREATE INDEX mr_outbox_id ON $schema.mr_outbox(id);
 CREATE INDEX mr_outbox_correlation ON $schema.mr_outbox(correlation);
+CREATE INDEX mr_outbox_seq ON $schema.mr_outbox(seq);
+-- One row: who relays the outbox, and how far it has come (see window.ts). Everything sent has a number up to "high".
+CREATE TABLE $schema.mr_relay(
+  one boolean PRIMARY KEY DEFAULT true CHECK (one), owner ${text} NOT NULL DEFAULT '', epoch bigint NOT NULL DEFAULT 0,
+  expires timestamptz NOT NULL DEFAULT '-infinity', cluster ${text} NOT NULL DEFAULT '',
+  previous pg_snapshot NOT NULL DEFAULT '1:1:', current pg_snapshot, position bigint NOT NULL DEFAULT 0,
+  high bigint NOT NULL DEFAULT 0) ${hot};
+INSERT INTO $schema.mr_relay DEFAULT VALUES;
 `,
   },
 ];

@@ -45,6 +45,11 @@ export class Session {
     return (await this.rows(statement, ...values))[0];
   }
 
+  /** The rows of a statement that runs seldom, by the names of their columns; `T` says what they are, in the words of schema.ts. */
+  async objects<T>(text: string, ...values: unknown[]): Promise<T[]> {
+    return (await this.client.query({ text, values, types })).rows as T[];
+  }
+
   /** How many rows a statement changed. */
   async changes(statement: Prepared | string, ...values: unknown[]): Promise<number> {
     return (await this.run(statement, values)).rowCount ?? 0;

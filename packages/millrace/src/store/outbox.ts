@@ -56,7 +56,8 @@ export interface Outbox {
   sent(lease: OutboxLease, page: OutboxPage): Promise<void>;
   /** Gives the lease back: others take it at once. */
   release(lease: OutboxLease): Promise<void>;
-  backlog(): Promise<readonly OutboxBacklog[]>;
+  /** Counted up to a bound. */
+  backlog(lease: OutboxLease): Promise<OutboxBacklog>;
   /** Calls `heard` with the shards that commits have left events in, of this process and of others. */
   onCommitted(heard: (shards: readonly string[]) => void): () => void;
 }

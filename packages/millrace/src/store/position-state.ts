@@ -4,12 +4,12 @@ import type { Position, Range } from "./unit.js";
  * A position as the commit keeps it: what is below `frontier` or inside `ranges` is done. Changes are staged for the
  * group under way and undone when the transaction is.
  */
-export class PositionState {
+export class PositionState<Of extends Pick<Position, "frontier" | "finished"> = Position> {
   frontier: number;
   ranges: Range[];
   #staged: { readonly frontier: number; readonly ranges: Range[] } | undefined;
 
-  constructor(readonly position: Position) {
+  constructor(readonly position: Of) {
     this.frontier = position.frontier;
     this.ranges = [...position.finished];
   }

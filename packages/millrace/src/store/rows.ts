@@ -60,6 +60,9 @@ export interface OperationRow {
 
 /** A row of mr_amendments. */
 export interface AmendmentRow {
+  /** Of the event as the log has it, where stores keep that. */
+  readonly source?: string;
+  readonly event?: string;
   readonly consumer: string;
   readonly topic: string;
   readonly partition: number;
@@ -218,6 +221,7 @@ export function decodeAmendment(row: AmendmentRow): Amendment {
     reason: row.reason,
     actor: row.actor,
     at: row.at,
+    ...(row.source === undefined || row.event === undefined ? {} : { event: { source: row.source, id: row.event } }),
   };
 }
 

@@ -1,3 +1,5 @@
+import { Failure } from "../failure/failure.js";
+
 /** A piece of SQL text. Comments and white space are none. */
 export interface SqlToken {
   /** text: '…' · name: quoted in any of SQLite's ways · parameter: ?, ?1, :a, @a, $a · mark: any other character. */
@@ -6,9 +8,9 @@ export interface SqlToken {
   readonly text: string;
 }
 
-// As in SQLite's tokenize.c: a comment may lack its end, and words take every character over U+007F.
+// As in SQLite's tokenize.c: a comment may lack its end, and words take every character over U+007F. "::" is PostgreSQL's.
 const grammar =
-  /(?<comment>--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\s+)|(?<text>'(?:[^']|'')*')|"(?<double>(?:[^"]|"")*)"|`(?<back>(?:[^`]|``)*)`|\[(?<bracket>[^\]]*)\]|(?<parameter>\?\d*|[:@$][\w$\x80-\uffff]+)|(?<word>[\w$\x80-\uffff]+)|[\s\S]/g;
+  /(?<comment>--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\s+)|(?<text>'(?:[^']|'')*')|"(?<double>(?:[^"]|"")*)"|`(?<back>(?:[^`]|``)*)`|\[(?<bracket>[^\]]*)\]|::|(?<parameter>\?\d*|[:@$][\w$\x80-\uffff]+)|(?<word>[\w$\x80-\uffff]+)|[\s\S]/g;
 
 /** The tokens of SQL in SQLite's dialect: what is in quotes or comments is never taken for something else. */
 export function sqlTokens(sql: string): readonly SqlToken[] {
@@ -33,6 +35,17 @@ export function reservedName(tokens: readonly SqlToken[]): string | undefined {
     if ((type === "word" || type === "name" || name !== text) && reserved.test(name)) return name;
   }
   return undefined;
+}
+
+/**
+ * Refuses SQL that names what only the engine may use.
+ *
+ * @throws {Failure} OPTION_INVALID
+ */
+export function refuseReserved(sql: string, where: string): void {
+  const name = reservedName(sqlTokens(sql));
+  if (name !== undefined)
+    throw new Failure("OPTION_INVALID", `${where}: ${name} is Millrace's own (mr_…) or SQLite's; use another name`);
 }
 
 const reserved = /^(mr_|sqlite_(temp_)?(master|schema|sequence|stat\d)$)/i;

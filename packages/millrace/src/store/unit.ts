@@ -219,6 +219,8 @@ export interface Amendment {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+  /** What the log calls it, where that may hold it at several offsets: what holds for it holds for its copies. */
+  readonly event?: EventIdentity;
   readonly act: "skip" | "replace";
   /** The edited event's new id, its data as JSON text, and the version of the contract that the data was checked against. */
   readonly id: string | undefined;

@@ -1,5 +1,6 @@
 export type { Asked } from "./asked.js";
 export { type LogUnderTest, logConformance } from "./conformance/log.js";
+export { type OperatorsUnderTest, operatorsConformance } from "./conformance/operators.js";
 export { type StoreUnderTest, storeConformance } from "./conformance/store.js";
 export type { ConformanceCase, Exceptions } from "./conformance/suite.js";
 export type { Effect } from "./expected.js";

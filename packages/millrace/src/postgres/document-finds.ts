@@ -1,0 +1,66 @@
+import type { Changes, ChangesQuery, DocumentFilter, DocumentQuery } from "../store/document-query.js";
+import type { StoredDocument } from "../store/store.js";
+import { countSql, findSql } from "./document-queries.js";
+import type { Place } from "./places.js";
+import type { Session } from "./session.js";
+
+/** A document, as it is committed. */
+export async function readDocument(session: Session, { texts }: Place, at: { type: string; id: string }) {
+  const row = await session.row(
+    texts.of("document", "SELECT version, schema, data FROM $schema.mr_documents WHERE type = $1 AND id = $2"),
+    at.type,
+    at.id,
+  );
+  return row && ({ version: row[0], schema: row[1], text: row[2] } as StoredDocument);
+}
+
+/** Committed documents that fit, in the query's order. */
+export async function findDocuments(session: Session, { schema }: Place, query: DocumentQuery) {
+  const { text, params } = findSql(query);
+  const rows = await session.rows(text.replaceAll("$schema", schema), ...params);
+  return rows.map(([id, version, of, data]) => ({ id, version, schema: of, text: data })) as (StoredDocument & {
+    readonly id: string;
+  })[];
+}
+
+/** How many fit. */
+export async function countDocuments(session: Session, { schema }: Place, filter: DocumentFilter): Promise<number> {
+  const { text, params } = countSql(filter);
+  const row = await session.row(text.replaceAll("$schema", schema), ...params);
+  return row?.[0] as number;
+}
+
+/**
+ * What commits have changed, in the order of their numbers. A commit with a lower number may become visible later than one
+ * with a higher: only those below every transaction under way are told.
+ */
+export async function readChanges(session: Session, { texts }: Place, query: ChangesQuery): Promise<Changes> {
+  const { type, after, limit } = query;
+  const last = await lastCommit(session);
+  const known = await session.row(
+    texts.of(
+      "knownAfter",
+      "SELECT version FROM $schema.mr_document_changes WHERE type = $1 AND ids = '' ORDER BY version LIMIT 1",
+    ),
+    type,
+  );
+  const rows = await session.rows(
+    texts.of(
+      "changes",
+      `SELECT version, ids FROM $schema.mr_document_changes WHERE type = $1 AND version > $2 AND version <= $3 AND ids <> ''
+       ORDER BY version LIMIT $4`,
+    ),
+    ...[type, after, last, limit],
+  );
+  return {
+    commits: rows.map(([commit, ids]) => ({ commit: commit as number, ids: JSON.parse(ids as string) as string[] })),
+    knownAfter: (known?.[0] as number | undefined) ?? 0,
+    last,
+  };
+}
+
+/** Every commit up to this number is visible to what is read from now on. */
+export async function lastCommit(session: Session): Promise<number> {
+  const [xmin] = (await session.row("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")) as [number];
+  return xmin - 1;
+}
