@@ -1,5 +1,6 @@
 import { describeError, fingerprintOf, isFailure } from "../failure/failure.js";
 import type { LogRecord } from "../log/log.js";
+import type { Store } from "../store/store.js";
 import type { Claim, DocumentRead, Effects, EntryFailure, LaneEntry, Outcome, Position, Unit } from "../store/unit.js";
 import type { Pending } from "./committer.js";
 import type { Decided, HandlerContext } from "./context.js";
@@ -87,9 +88,9 @@ export class Run implements Pending {
     return run;
   }
 
-  /** Its claim names the event, as the log has it: a copy of it may come. */
-  names({ source, id, time, appended }: LogRecord): void {
-    if (this.claim.type !== "record") return;
+  /** Its claim names the event, as the log has it, for a store that is to know copies of it. */
+  names({ source, id, time, appended }: LogRecord, { inbox }: Pick<Store, "inbox">): void {
+    if (inbox !== true || this.claim.type !== "record") return;
     this.claim = { ...this.claim, events: [...(this.claim.events ?? []), { source, id, time, appended }] };
   }
 

@@ -142,7 +142,7 @@ export class Runs {
       ...{ contextHost, lanes, alone, load },
       subscription: (type) => (this.#slots.of(type) as Slot).subscription,
       dispatch: ({ partition, record, bytes }, amended) =>
-        this.#name(this.#dispatch(partition, amended, bytes), record),
+        this.#dispatch(partition, amended, bytes).names(record, this.#host.engine.store),
     });
   }
 
@@ -205,12 +205,7 @@ export class Runs {
       return;
     }
     const amended = this.#consumer.amend(record);
-    if (amended !== undefined) this.#name(this.#dispatch(partition, amended, bytes), record);
-  }
-
-  /** The log may have a copy of the event. */
-  #name(run: Run, record: LogRecord): void {
-    if (this.#host.engine.store.inbox) run.names(record);
+    if (amended !== undefined) this.#dispatch(partition, amended, bytes).names(record, this.#host.engine.store);
   }
 
   /** Puts an event into its lane, and returns the run that will handle it. Its claim covers what passed by before it. */

@@ -106,7 +106,7 @@ export async function readPause(session: Session, { schema }: Place, consumer: s
 /** What operators have changed of a consumer's events. */
 export async function readAmendments(session: Session, { schema }: Place, consumer: string): Promise<Amendment[]> {
   const rows = await session.objects<AmendmentRow>(
-    `SELECT consumer, topic, partition, "offset", act, source, event, id, data, reason, actor, at FROM ${schema}.mr_amendments
+    `SELECT consumer, topic, partition, "offset", act, source, event, id, data, version, reason, actor, at FROM ${schema}.mr_amendments
      WHERE consumer = $1`,
     amendedAs(consumer),
   );

@@ -132,7 +132,7 @@ CREATE INDEX mr_lane_entries_state ON $schema.mr_lane_entries(state, consumer, e
 -- "source" and "event" are those of the event as the log has it: what holds for it holds for its copies.
 CREATE TABLE $schema.mr_amendments(
   consumer ${text} NOT NULL, topic ${text} NOT NULL, partition integer NOT NULL, "offset" bigint NOT NULL, act ${text} NOT NULL,
-  source ${text} NOT NULL, event ${text} NOT NULL, id ${text}, data text, reason text NOT NULL, actor text NOT NULL,
+  source ${text} NOT NULL, event ${text} NOT NULL, id ${text}, data text, version integer, reason text NOT NULL, actor text NOT NULL,
   at bigint NOT NULL, PRIMARY KEY (consumer, topic, partition, "offset"));
 -- The event whose handler armed it, and for which consumer: moved back past that event, the consumer takes it back.
 CREATE TABLE $schema.mr_timers(

@@ -89,7 +89,8 @@ export class Checks {
       case "lane-entry": {
         if (this.#leased(claim.position) === undefined) return fenced;
         const entry = entries.get(claim.entry);
-        return entry?.runs === true && entry.attempt === claim.attempt ? undefined : already;
+        const isAt = entry?.runs === true && entry.attempt === claim.attempt && entry.redrives === claim.redrives;
+        return isAt ? undefined : already;
       }
       case "timer":
         return timers.has(claim.timer) ? undefined : already;

@@ -15,6 +15,7 @@ export interface PositionFact {
 /** A lane entry as its row says. */
 export interface EntryFact {
   readonly attempt: number;
+  readonly redrives: number;
   readonly runs: boolean;
   readonly holds: boolean;
   readonly consumer: string;

@@ -151,14 +151,14 @@ async function readEntries(session: Session, { texts }: Place, { wants, facts }:
   const rows = await session.rows(
     texts.of(
       "entries",
-      `SELECT entry, attempt, state IN ('parked', 'running'), holds, consumer, lane FROM $schema.mr_lane_entries
+      `SELECT entry, attempt, redrives, state IN ('parked', 'running'), holds, consumer, lane FROM $schema.mr_lane_entries
        WHERE entry = ANY($1::bigint[]) ORDER BY entry FOR UPDATE`,
     ),
     [...wants.entries],
   );
   for (const row of rows) {
-    const [entry, attempt, runs, holds, consumer, lane] = row as [number, number, boolean, boolean, string, string];
-    facts.entries.set(entry, { attempt, runs, holds, consumer, lane });
+    const [entry, attempt, redrives, runs, holds, consumer, lane] = row as EntryColumns;
+    facts.entries.set(entry, { attempt, redrives, runs, holds, consumer, lane });
   }
 }
 
@@ -240,3 +240,13 @@ async function inOutbox(session: Session, { texts }: Place, records: readonly Ne
   );
   return (rows as [string, string][]).map(([source, id]) => eventKey({ source, id }));
 }
+
+type EntryColumns = [
+  entry: number,
+  attempt: number,
+  redrives: number,
+  runs: boolean,
+  holds: boolean,
+  consumer: string,
+  lane: string,
+];

@@ -48,7 +48,7 @@ export const consumerActChecks: Readonly<Record<string, Check<OperatorsUnderTest
 
   "a forgotten consumer leaves nothing behind, and what is under way for it is refused": async (on) => {
     const { position, records, entries } = await letters(on, ["a", "b"]);
-    await on.operate.edit(entries[0]!, "edited", "{}", act);
+    await on.operate.edit({ entry: entries[0]!, id: "edited", data: "{}", version: 1 }, act);
     ok((await on.operate.forget(consumer, act)).changed > 0);
     deepEqual(await on.inspect.consumers(0), []);
     deepEqual(await on.inspect.entries({ limit: 10 }), []);

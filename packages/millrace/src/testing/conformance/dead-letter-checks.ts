@@ -14,7 +14,10 @@ export const deadLetterChecks: Readonly<Record<string, Check<OperatorsUnderTest>
   "an edit replaces the event for its consumer, and the letter stays dead until it is redriven": async (on) => {
     const { entries, records } = await letters(on, ["first"]);
     const [letter = 0] = entries;
-    deepEqual(await on.operate.edit(letter, "edited", '{"total":5}', act), { changed: 1, lanes: [] });
+    deepEqual(await on.operate.edit({ entry: letter, id: "edited", data: '{"total":5}', version: 1 }, act), {
+      changed: 1,
+      lanes: [],
+    });
     const entry = await on.inspect.entry(letter);
     equal(entry?.state, "dead");
     const { id, causationId, correlationId, offset, data } = entry?.record ?? {};
@@ -31,10 +34,10 @@ export const deadLetterChecks: Readonly<Record<string, Check<OperatorsUnderTest>
   "an edit that is sent again changes nothing, and another one takes its place": async (on) => {
     const { entries } = await letters(on, ["first"]);
     const [letter = 0] = entries;
-    await on.operate.edit(letter, "edited", "{}", act);
-    equal((await on.operate.edit(letter, "edited", "{}", act)).changed, 0);
+    await on.operate.edit({ entry: letter, id: "edited", data: "{}", version: 1 }, act);
+    equal((await on.operate.edit({ entry: letter, id: "edited", data: "{}", version: 1 }, act)).changed, 0);
     equal((await audited(on)).length, 1);
-    await on.operate.edit(letter, "again", '{"a":1}', act);
+    await on.operate.edit({ entry: letter, id: "again", data: '{"a":1}', version: 1 }, act);
     const { id, causationId, data } = (await on.inspect.entry(letter))?.record ?? {};
     deepEqual({ id, causationId, data }, { id: "again", causationId: "first", data: { a: 1 } });
     deepEqual(
@@ -47,7 +50,8 @@ export const deadLetterChecks: Readonly<Record<string, Check<OperatorsUnderTest>
     const { entries, position } = await letters(on, ["first"]);
     const [late] = await appended(on, ["late"]);
     const parked = await enteredAs(on, { position, record: late! }, { state: "parked" });
-    const edit = async (entry: number, data = "{}") => on.operate.edit(entry, "edited", data, act);
+    const edit = async (entry: number, data = "{}") =>
+      on.operate.edit({ entry: entry, id: "edited", data: data, version: 1 }, act);
     await rejects(edit(99_999_999), (error) => isFailure(error, "NOT_FOUND"));
     await rejects(edit(parked), (error) => isFailure(error, "CONFLICT"));
     await rejects(edit(entries[0]!, "{"), (error) => isFailure(error, "RECORD_UNDECODABLE"));
@@ -69,7 +73,7 @@ export const deadLetterChecks: Readonly<Record<string, Check<OperatorsUnderTest>
       ...{ lane: "k", entry: next, state: "parked", due: act.at, holds: true },
     });
     deepEqual(await on.inspect.deliveries(records[0]!), [{ consumer, state: "skipped" }]);
-    const claim = { type: "lane-entry", position, entry: next, attempt: 0 } as const;
+    const claim = { type: "lane-entry", position, entry: next, attempt: 0, redrives: 0 } as const;
     await committed(on.store, unitOf(claim, {}));
     equal(await stateOf(on, last), "parked");
     deepEqual(await audited(on), [`skip dead letter ${head} of ${consumer}`]);
@@ -99,7 +103,7 @@ export const deadLetterChecks: Readonly<Record<string, Check<OperatorsUnderTest>
     deepEqual(await on.operate.redrive([head], act), { changed: 1, lanes, unchanged: [] });
     const entry = await on.inspect.entry(head);
     deepEqual([entry?.state, entry?.attempt, entry?.due, entry?.redrives], ["parked", 0, act.at, 1]);
-    const claim = { type: "lane-entry", position, entry: head, attempt: 0 } as const;
+    const claim = { type: "lane-entry", position, entry: head, attempt: 0, redrives: 1 } as const;
     await committed(on.store, unitOf(claim, {}));
     deepEqual([await stateOf(on, head), await stateOf(on, next)], [undefined, "parked"]);
   },
@@ -130,7 +134,7 @@ export const deadLetterChecks: Readonly<Record<string, Check<OperatorsUnderTest>
       (await on.inspect.amendments("checking.view@2")).map((amendment) => [amendment.consumer, amendment.act]),
       [["checking.view", "skip"]],
     );
-    await on.operate.edit(of(2, "second"), "edited", "{}", act);
+    await on.operate.edit({ entry: of(2, "second"), id: "edited", data: "{}", version: 1 }, act);
     equal((await on.inspect.entry(of(1, "second")))?.record.id, "edited");
     const redriven = await on.operate.redrive([of(1, "second")], act);
     deepEqual([redriven.changed, redriven.lanes.length], [1, 2]);

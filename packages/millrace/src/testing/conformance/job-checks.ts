@@ -14,8 +14,8 @@ const counts = async ({ inspect }: OperatorsUnderTest, job: number) => {
 
 /** Lets the redriven entries end: those of `dies` die again. */
 async function run(on: OperatorsUnderTest, position: Position, dies: (entry: number) => boolean = () => false) {
-  for (const { entry, attempt } of await on.inspect.entries({ state: "parked", limit: 1_000 })) {
-    const claim = { type: "lane-entry", position, entry, attempt } as const;
+  for (const { entry, attempt, redrives } of await on.inspect.entries({ state: "parked", limit: 1_000 })) {
+    const claim = { type: "lane-entry", position, entry, attempt, redrives } as const;
     const failure = { code: "EVENT_REJECTED", message: "no", fingerprint: "abc", at: 5 };
     const change = { state: "dead", holds: true, attempt: 1, due: 0, failure } as const;
     await committed(on.store, unitOf(claim, dies(entry) ? { change } : {}));
