@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { accounts, bank, close, news, open, payIn } from "../app/trial-accounts.js";
-import { sumOf } from "../embedded/block.js";
 import { embedded } from "../embedded/embedded.js";
 import { Failure } from "../failure/failure.js";
+import { sumOf } from "../log/block.js";
 import { service } from "../service/declare.js";
 import type { StreamQuery } from "../store/stream.js";
 import type { Unit } from "../store/unit.js";

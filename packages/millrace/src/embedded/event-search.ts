@@ -1,10 +1,10 @@
 import { Failure } from "../failure/failure.js";
+import { assertSound, decodeBlock, type StoredBlock } from "../log/block.js";
 import type { LogRecord } from "../log/log.js";
 import { isUuid } from "../runtime/ids.js";
 import { causesFirst } from "../store/causes-first.js";
 import { eventFilter } from "../store/event-filter.js";
 import type { EventPage, EventQuery } from "../store/inspect.js";
-import { assertSound, decodeBlock, type StoredBlock } from "./block.js";
 import {
   type BlockHead,
   blockAt,

@@ -1,5 +1,5 @@
+import { assertSound, decodeBlock, type StoredBlock } from "../log/block.js";
 import type { LogRecord, TopicShape } from "../log/log.js";
-import { assertSound, decodeBlock, type StoredBlock } from "./block.js";
 import { all, first } from "./query.js";
 import { offsetSpan } from "./schema.js";
 import type { Database } from "./sqlite.js";

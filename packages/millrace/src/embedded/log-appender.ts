@@ -1,8 +1,8 @@
+import { decodeBlock, encodeBlock, encodeLine, sumOf } from "../log/block.js";
 import type { NewRecord } from "../log/log.js";
 import { isUuid } from "../runtime/ids.js";
 import { contentDigest, idReused, notItsStream } from "../store/identity.js";
 import type { StreamName } from "../store/stream.js";
-import { decodeBlock, encodeBlock, encodeLine, sumOf } from "./block.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 import type { Block, Topic, Topics } from "./topics.js";
 import { traceBucket } from "./trace.js";

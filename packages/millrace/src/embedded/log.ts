@@ -1,6 +1,6 @@
 import { Failure } from "../failure/failure.js";
+import { assertSound, decodeBlock, decodeOne } from "../log/block.js";
 import type { Batch, LogRecord, ReadRequest, RecordPlace } from "../log/log.js";
-import { assertSound, decodeBlock, decodeOne } from "./block.js";
 import { offsetSpan } from "./schema.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 import type { Block, Topic, Topics } from "./topics.js";

@@ -1,10 +1,10 @@
 import { mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { encodeBlock, encodeLine, sumOf } from "../log/block.js";
 import type { NewRecord } from "../log/log.js";
 import { encodeRanges, encodeRecord } from "../store/rows.js";
 import type { EntryFailure, EntryState, Range } from "../store/unit.js";
-import { encodeBlock, encodeLine, sumOf } from "./block.js";
 import { readTopics, recordsOf, type TopicHistory } from "./history.js";
 import { first, run } from "./query.js";
 import { applicationId, formatVersion, schema } from "./schema.js";

@@ -1,8 +1,8 @@
 import { Failure } from "../failure/failure.js";
+import { assertSound, decodeOne } from "../log/block.js";
 import type { LogRecord, NewRecord } from "../log/log.js";
 import { streamRecords } from "../store/identity.js";
 import type { Snapshot, StreamName, StreamPage, StreamQuery, StreamRead } from "../store/stream.js";
-import { assertSound, decodeOne } from "./block.js";
 import { offsetSpan } from "./schema.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 

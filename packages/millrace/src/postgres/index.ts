@@ -1,1 +1,2 @@
+export { type PostgresLogOptions, postgresLog } from "./log.js";
 export type { PgClient, PgNotice, PgPool, PgQuery, PgResult } from "./pool.js";

@@ -1,4 +1,5 @@
 import { Failure } from "../failure/failure.js";
+import { logSteps } from "./log-schema.js";
 import { numberStep, schemaOf } from "./names.js";
 import type { PgPool } from "./pool.js";
 import { type SchemaStep, serviceSteps, sharedSteps } from "./schema.js";
@@ -26,12 +27,20 @@ const installLock = 0x6d696c6c;
 
 /** Makes the tables that all services share, or brings them up to date. */
 export async function installShared(pool: PgPool, shared: string): Promise<void> {
-  const wanted = { schema: shared, number: 0, steps: sharedSteps };
+  await installSchema(pool, { schema: shared, number: 0, steps: sharedSteps });
+}
+
+async function installSchema(pool: PgPool, wanted: Wanted): Promise<void> {
   if (await withSession(pool, (session) => isUpToDate(session, wanted))) return;
   await transact(pool, async (session) => {
     await session.rows("SELECT pg_advisory_xact_lock($1)", installLock);
     await install(session, wanted);
   });
+}
+
+/** Makes the tables of a log, or brings them up to date. */
+export async function installLog(pool: PgPool, schema: string): Promise<void> {
+  await installSchema(pool, { schema, number: 0, steps: logSteps });
 }
 
 /** Makes the tables of a service, or brings them up to date. A service that is new gets a number. */

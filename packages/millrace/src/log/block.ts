@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { Failure } from "../failure/failure.js";
-import type { Headers, LogRecord, NewRecord } from "../log/log.js";
+import type { Headers, LogRecord, NewRecord } from "./log.js";
 
 // Grammar of a block's body, which is one JSON array: "[" line *( ",\n" line ) "]"
 //   line = "[" id "," partition "," type "," version "," source "," key "," time "," correlation "," causation ","
