@@ -1,4 +1,5 @@
 import { textHash } from "../runtime/mix.js";
+import { plainArray } from "./arrays.js";
 import type { Session } from "./session.js";
 
 /**
@@ -21,13 +22,17 @@ export class Locks {
   }
 
   /** Two words of each hash, and whether it is taken alone; in order. */
-  columns(): readonly [high: number[], low: number[], alone: boolean[]] {
+  columns(): readonly [high: string, low: string, alone: string] {
     const all = [...this.#byName].map(([name, alone]) => {
       const [high, low] = textHash(name);
       return { high: high | 0, low: low | 0, alone };
     });
     all.sort((a, b) => a.high - b.high || a.low - b.low || Number(b.alone) - Number(a.alone));
-    return [all.map(({ high }) => high), all.map(({ low }) => low), all.map(({ alone }) => alone)];
+    return [
+      plainArray(all.map(({ high }) => high)),
+      plainArray(all.map(({ low }) => low)),
+      plainArray(all.map(({ alone }) => alone)),
+    ];
   }
 
   /** Takes them all, in the transaction under way. */

@@ -2,6 +2,7 @@ import type { NewRecord } from "../../log/log.js";
 import { isUuid } from "../../runtime/ids.js";
 import { PositionState } from "../../store/position-state.js";
 import { decodeOperation, decodeRanges } from "../../store/rows.js";
+import { plainArray, textArray } from "../arrays.js";
 import { indexBytes } from "../index-values.js";
 import { takeLocks } from "../locks.js";
 import { operationColumns, operationRow } from "../operation-rows.js";
@@ -15,11 +16,10 @@ import type { WantedDocument, Wants } from "./wants.js";
 export async function readFacts(session: Session, place: Place, { wants, places }: Reading): Promise<Facts> {
   const facts = new Facts();
   await fence(session, place, { wants, facts });
-  await readDocuments(session, { wants, facts, places });
+  await readDocuments(session, place, { wants, facts, places });
   const optional: [boolean, Read][] = [
     [wants.values.size > 0, readHolders],
     [wants.streams.size > 0, readStreams],
-    [wants.lanes.size > 0, readLanes],
     [wants.entries.size > 0, readEntries],
     [wants.timers.size > 0, readTimers],
     [wants.schedules.size > 0, readSchedules],
@@ -53,7 +53,7 @@ const fenceText = `SELECT 0, pg_current_xact_id()::text::bigint, 0::bigint, ''::
 
 async function fence(session: Session, { texts }: Place, { wants, facts }: Into): Promise<void> {
   const numbers = [...wants.positions].sort((a, b) => a - b);
-  const rows = await session.rows(texts.of("fence", fenceText), ...wants.locks.columns(), numbers);
+  const rows = await session.rows(texts.of("fence", fenceText), ...wants.locks.columns(), plainArray(numbers));
   for (const row of rows) {
     const [position, epoch, frontier, finished, generation, number, handled] = row as [
       ...[number, number, number, string, number, number, number],
@@ -65,31 +65,53 @@ async function fence(session: Session, { texts }: Place, { wants, facts }: Into)
   }
 }
 
-/** Each row is locked in turn, as it is to be used: two transactions that want the same rows want them in the same order. */
-const documentsText = `SELECT w.type, w.id, coalesce(a.version, b.version)
+/**
+ * Each row is locked in turn, as it is to be used: two transactions that want the same rows want them in the same order. Lanes
+ * are counted behind that, under locks that are held already.
+ */
+const documentsText = `SELECT * FROM (SELECT w.type, w.id, coalesce(a.version, b.version) AS version
   FROM unnest($1::text[], $2::text[], $3::bool[]) AS w(type, id, written)
   LEFT JOIN LATERAL (SELECT d.version FROM $schema.mr_documents AS d
     WHERE w.written AND d.type = w.type AND d.id = w.id FOR UPDATE) AS a ON true
   LEFT JOIN LATERAL (SELECT d.version FROM $schema.mr_documents AS d
-    WHERE NOT w.written AND d.type = w.type AND d.id = w.id FOR SHARE) AS b ON true`;
+    WHERE NOT w.written AND d.type = w.type AND d.id = w.id FOR SHARE) AS b ON true) AS d WHERE version IS NOT NULL`;
+const lanesText = `SELECT w.consumer, w.lane, -e.n FROM unnest($4::text[], $5::text[]) AS w(consumer, lane)
+  CROSS JOIN LATERAL (SELECT count(*) AS n FROM $schema.mr_lane_entries AS e
+    WHERE e.consumer = w.consumer AND e.lane = w.lane AND e.holds) AS e WHERE e.n > 0`;
 
-async function readDocuments(session: Session, { wants, facts, places }: Into & Reading): Promise<void> {
-  // One service, but for readers of others' documents.
-  const services = wants.documents.size < 2 ? [...wants.documents] : [...wants.documents].sort();
-  for (const [service, documents] of services) {
-    const versions = new Map<string, number>();
-    facts.versions.set(service, versions);
-    const place = await places.known(service);
-    if (place === undefined) continue;
-    const wanted = [...documents.values()].sort(byPlace);
-    const rows = await session.rows(
-      place.texts.of("documents", documentsText),
-      wanted.map(({ type }) => type),
-      wanted.map(({ id }) => id),
-      wanted.map(({ written }) => written),
-    );
-    for (const [type, id, version] of rows as [string, string, number | null][])
-      if (version !== null) versions.set(documentKey({ type, id }), version);
+async function readDocuments(session: Session, place: Place, { wants, facts, places }: Into & Reading): Promise<void> {
+  await readOf(session, place, { documents: wants.documents.get(place.service), wants, facts });
+  if (wants.documents.size < 2 && wants.documents.has(place.service)) return;
+  // Others' documents, where a unit is of a service and reads what is another's.
+  for (const [service, documents] of [...wants.documents].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const other = service === place.service ? undefined : await places.known(service);
+    if (other !== undefined) await readOf(session, other, { documents, wants: undefined, facts });
+  }
+}
+
+interface Of {
+  readonly documents: ReadonlyMap<string, WantedDocument> | undefined;
+  readonly wants: Wants | undefined;
+  readonly facts: Facts;
+}
+
+async function readOf(session: Session, { service, texts }: Place, { documents, wants, facts }: Of): Promise<void> {
+  const wanted = [...(documents?.values() ?? [])].sort(byPlace);
+  const lanes = [...(wants?.lanes.values() ?? [])];
+  if (wanted.length + lanes.length === 0) return;
+  const versions = new Map<string, number>();
+  facts.versions.set(service, versions);
+  const rows = await session.rows(
+    texts.of("touched", `${documentsText} UNION ALL ${lanesText}`),
+    textArray(wanted.map(({ type }) => type)),
+    textArray(wanted.map(({ id }) => id)),
+    plainArray(wanted.map(({ written }) => written)),
+    textArray(lanes.map(({ consumer }) => consumer)),
+    textArray(lanes.map(({ lane }) => lane)),
+  );
+  for (const [of, id, number] of rows as [string, string, number][]) {
+    if (number < 0) facts.held.set(laneKey(of, id), -number);
+    else versions.set(documentKey({ type: of, id }), number);
   }
 }
 
@@ -131,20 +153,6 @@ async function readStreams(session: Session, { texts }: Place, { wants, facts }:
   );
   for (const [topic, key, version] of rows as [string, string, number][])
     facts.streams.set(streamKey({ topic, key }), version);
-}
-
-async function readLanes(session: Session, { texts }: Place, { wants, facts }: Into): Promise<void> {
-  const lanes = [...wants.lanes.values()];
-  const rows = await session.rows(
-    texts.of(
-      "lanes",
-      `SELECT e.consumer, e.lane, count(*) FROM unnest($1::text[], $2::text[]) AS w(consumer, lane)
-       JOIN $schema.mr_lane_entries AS e ON e.consumer = w.consumer AND e.lane = w.lane AND e.holds GROUP BY 1, 2`,
-    ),
-    lanes.map(({ consumer }) => consumer),
-    lanes.map(({ lane }) => lane),
-  );
-  for (const [consumer, lane, n] of rows as [string, string, number][]) facts.held.set(laneKey(consumer, lane), n);
 }
 
 async function readEntries(session: Session, { texts }: Place, { wants, facts }: Into): Promise<void> {

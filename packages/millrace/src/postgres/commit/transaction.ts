@@ -64,6 +64,8 @@ export interface Done {
 
 /** Milliseconds that a stopped process may keep others waiting: half a lease, and less. */
 const limits = "SET LOCAL lock_timeout = 5000; SET LOCAL idle_in_transaction_session_timeout = 7000";
+/** The plans of our statements do not depend on how much they are given: they are made once. */
+const plans = "SET LOCAL plan_cache_mode = force_generic_plan";
 const ignore = () => {};
 
 /** One attempt at a group: fence, lock, check, apply, commit. */
@@ -91,10 +93,9 @@ interface Attempt {
 
 async function inOrder(parts: CommitParts, session: Session, { group, known }: Attempt): Promise<Done> {
   const { place, units } = group;
-  const path = units.some(({ effects }) => effects.statements !== undefined)
-    ? `; SET LOCAL search_path = ${place.schema}, public`
-    : "";
-  await session.script(`BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${limits}${path}`);
+  const own = units.every(({ effects }) => effects.statements === undefined);
+  const settings = own ? plans : `SET LOCAL search_path = ${place.schema}, public`;
+  await session.script(`BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${limits}; ${settings}`);
   const wants = new Wants(group, await lanesOf(session, group));
   const facts = await readFacts(session, place, { wants, places: parts.places });
   const now = parts.clock.now();

@@ -1,10 +1,10 @@
 import type { Applied, Applying } from "./applying.js";
+import { applyAudit } from "./audit.js";
 import { applyDocuments } from "./documents.js";
-import { applyIdentities, applyOutbox, applyStreams } from "./events.js";
-import { applyInbox } from "./inbox.js";
+import { applyIdentities, applyStreams } from "./events.js";
 import { applyLanes } from "./lanes.js";
+import { applyMain } from "./main.js";
 import { applyOperations } from "./operations.js";
-import { applyAudit, applyPositions } from "./positions.js";
 import { applyStatements } from "./statements.js";
 import { applyTime } from "./time.js";
 
@@ -18,8 +18,6 @@ export async function apply(applying: Applying): Promise<Applied> {
   await applyStatements(applying);
   const results = await applyOperations(applying);
   await applyAudit(applying);
-  await applyInbox(applying);
-  await applyOutbox(applying);
-  await applyPositions(applying);
+  await applyMain(applying);
   return { entries, results };
 }

@@ -1,4 +1,5 @@
 import type { DocumentWrite, IndexEntry } from "../../../store/unit.js";
+import { plainArray, textArray } from "../../arrays.js";
 import { indexBytes } from "../../index-values.js";
 import type { Place } from "../../places.js";
 import { documentKey } from "../group.js";
@@ -9,7 +10,7 @@ import { applyChanges } from "./changes.js";
 export async function applyDocuments(applying: Applying): Promise<void> {
   for (const [service, writes] of applying.staged.documents) {
     const place = await applying.places.of(service);
-    await upsert(applying, place, writes);
+    if (place !== applying.place) await upsert(applying, place, writes);
     const deleted = writes.filter(({ text }) => text === undefined);
     if (deleted.length > 0)
       await applying.session.rows(
@@ -23,23 +24,6 @@ export async function applyDocuments(applying: Applying): Promise<void> {
     await reindex(applying, place, writes);
     await applyChanges(applying, place, writes);
   }
-}
-
-async function upsert({ session, facts }: Applying, { texts }: Place, writes: readonly DocumentWrite[]): Promise<void> {
-  const stored = writes.filter(({ text }) => text !== undefined);
-  if (stored.length === 0) return;
-  await session.rows(
-    texts.of(
-      "upsert",
-      `INSERT INTO $schema.mr_documents(type, id, version, schema, data)
-       SELECT type, id, $5, schema, data FROM unnest($1::text[], $2::text[], $3::int[], $4::text[]) AS w(type, id, schema, data)
-       ON CONFLICT (type, id) DO UPDATE SET version = excluded.version, schema = excluded.schema, data = excluded.data`,
-    ),
-    ...keysOf(stored),
-    stored.map(({ schema }) => schema),
-    stored.map(({ text }) => text),
-    facts.xid,
-  );
 }
 
 /** Old index entries go first, so that documents may swap unique values. */
@@ -85,6 +69,34 @@ async function reindex(applying: Applying, { texts, service }: Place, writes: re
       of.map(({ write }) => write.id),
     );
   }
+}
+
+/** Documents of another service: those of the group's own are written with its events and positions. */
+async function upsert({ session, facts }: Applying, { texts }: Place, writes: readonly DocumentWrite[]): Promise<void> {
+  await session.rows(
+    texts.of("upsert", upsertText({ first: 1, version: "$5" })),
+    ...upsertColumns(writes.filter(({ text }) => text !== undefined)),
+    facts.xid,
+  );
+}
+
+/** Writes documents from four arrays of parameters, as {@link upsertColumns} has them. */
+export function upsertText({ first, version }: { readonly first: number; readonly version: string }): string {
+  const [types, ids, schemas, texts] = [0, 1, 2, 3].map((n) => `$${first + n}`);
+  return `INSERT INTO $schema.mr_documents(type, id, version, schema, data)
+    SELECT type, id, ${version}, schema, data
+    FROM unnest(${types}::text[], ${ids}::text[], ${schemas}::int[], ${texts}::text[]) AS w(type, id, schema, data)
+    ON CONFLICT (type, id) DO UPDATE SET version = excluded.version, schema = excluded.schema, data = excluded.data`;
+}
+
+/** What {@link upsertText} writes. */
+export function upsertColumns(writes: readonly DocumentWrite[]): string[] {
+  return [
+    textArray(writes.map(({ type }) => type)),
+    textArray(writes.map(({ id }) => id)),
+    plainArray(writes.map(({ schema }) => schema)),
+    textArray(writes.map(({ text }) => text ?? null)),
+  ];
 }
 
 function keysOf(writes: readonly DocumentWrite[]): [string[], string[]] {

@@ -1,28 +1,6 @@
 import { correlationOf, outboxRecord } from "../../outbox-rows.js";
 import type { Applying } from "./applying.js";
 
-/** Leaves the group's records in the outbox, in publish order. Every lock is held by now, so that their numbers rise as commits do for a key. */
-export async function applyOutbox({ session, place, staged: { records }, now }: Applying): Promise<void> {
-  if (records.length === 0) return;
-  await session.rows(
-    place.texts.of(
-      "outbox",
-      `INSERT INTO $schema.mr_outbox(topic, partition, key, id, source, correlation, committed, record)
-       SELECT topic, partition, key, id, source, correlation, $8, record
-       FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-         AS w(topic, partition, key, id, source, correlation, record)`,
-    ),
-    records.map(({ topic }) => topic),
-    records.map(({ partition }) => partition),
-    records.map(({ key }) => key),
-    records.map(({ id }) => id),
-    records.map(({ source }) => source),
-    records.map(correlationOf),
-    records.map(outboxRecord),
-    now,
-  );
-}
-
 /** Ids that callers chose. */
 export async function applyIdentities({ session, place, staged: { named }, now }: Applying): Promise<void> {
   if (named.size === 0) return;

@@ -1,3 +1,4 @@
+import { plainArray, textArray } from "../../arrays.js";
 import type { InboxRow } from "../staged.js";
 import type { Applying } from "./applying.js";
 
@@ -8,31 +9,28 @@ export class CopiesFound extends Error {
   }
 }
 
-/**
- * Remembers the events that the group handles.
- *
- * @throws {CopiesFound}
- */
-export async function applyInbox({ session, place, staged: { inbox } }: Applying): Promise<void> {
-  if (inbox.size === 0) return;
-  const rows = [...inbox.values()];
-  const added = await session.changes(
-    place.texts.of(
-      "inbox",
-      `INSERT INTO $schema.mr_inbox(day, consumer, generation, source, id)
-       SELECT * FROM unnest($1::int[], $2::int[], $3::int[], $4::text[], $5::text[]) ON CONFLICT DO NOTHING`,
-    ),
-    ...columns(rows),
-  );
-  if (added < rows.length) throw new CopiesFound(await known([...inbox.keys()], rows, { session, place }));
+/** Remembers events, from five arrays of parameters: partitions of the inbox, consumers, generations, sources, ids. */
+export function inboxText(first: number): string {
+  const [days, consumers, generations, sources, ids] = [0, 1, 2, 3, 4].map((n) => `$${first + n}`);
+  return `INSERT INTO $schema.mr_inbox(day, consumer, generation, source, id)
+    SELECT * FROM unnest(${days}::int[], ${consumers}::int[], ${generations}::int[], ${sources}::text[], ${ids}::text[])
+    ON CONFLICT DO NOTHING`;
 }
 
-/** Those that were there before this transaction. */
-async function known(
-  keys: readonly string[],
-  rows: readonly InboxRow[],
-  { session, place }: Pick<Applying, "session" | "place">,
-): Promise<readonly string[]> {
+/** What {@link inboxText} writes. */
+export function inboxColumns(rows: readonly InboxRow[]): string[] {
+  return [
+    plainArray(rows.map(({ day }) => day)),
+    plainArray(rows.map(({ number }) => number)),
+    plainArray(rows.map(({ generation }) => generation)),
+    textArray(rows.map(({ source }) => source)),
+    textArray(rows.map(({ id }) => id)),
+  ];
+}
+
+/** Those of the group's events that were there before this transaction, which has added the others. */
+export async function knownBefore({ session, place, staged: { inbox } }: Applying): Promise<readonly string[]> {
+  const keys = [...inbox.keys()];
   const found = await session.rows(
     place.texts.of(
       "known",
@@ -41,17 +39,7 @@ async function known(
        JOIN $schema.mr_inbox AS i ON i.day = w.day AND i.consumer = w.consumer AND i.generation = w.generation
          AND i.source = w.source AND i.id = w.id AND i.xmin <> pg_current_xact_id()::xid`,
     ),
-    ...columns(rows),
+    ...inboxColumns([...inbox.values()]),
   );
   return found.map(([n]) => keys[(n as number) - 1] as string);
-}
-
-function columns(rows: readonly InboxRow[]): unknown[] {
-  return [
-    rows.map(({ day }) => day),
-    rows.map(({ number }) => number),
-    rows.map(({ generation }) => generation),
-    rows.map(({ source }) => source),
-    rows.map(({ id }) => id),
-  ];
 }
