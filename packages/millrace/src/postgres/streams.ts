@@ -1,7 +1,7 @@
 import type { LogRecord } from "../log/log.js";
 import type { Snapshot, StreamName, StreamPage, StreamQuery } from "../store/stream.js";
+import type { ServicePlace } from "./install.js";
 import { decodeOutboxRow, type OutboxRow } from "./outbox-rows.js";
-import type { Place } from "./places.js";
 import type { Session } from "./session.js";
 
 const recordsMax = 1_000;
@@ -10,7 +10,7 @@ const charactersMax = 1024 * 1024;
 type EventRow = OutboxRow & { readonly sequence: number; readonly committed: number; readonly characters: number };
 
 /** A page of a stream. It ends before its limit when its events are large. */
-export async function readStream(session: Session, { schema }: Place, query: StreamQuery): Promise<StreamPage> {
+export async function readStream(session: Session, { schema }: ServicePlace, query: StreamQuery): Promise<StreamPage> {
   const { topic, key, after, limit } = query;
   // The database stops reading where the page ends: what is summed is what comes before a row.
   const rows = await session.objects<EventRow>(
@@ -27,7 +27,11 @@ export async function readStream(session: Session, { schema }: Place, query: Str
 }
 
 /** A stream's kept state. */
-export async function readSnapshot(session: Session, { schema }: Place, at: StreamName): Promise<Snapshot | undefined> {
+export async function readSnapshot(
+  session: Session,
+  { schema }: ServicePlace,
+  at: StreamName,
+): Promise<Snapshot | undefined> {
   const { topic, key } = at;
   const [row] = await session.objects<Omit<Snapshot, "topic" | "key">>(
     `SELECT version, fold, state AS text FROM ${schema}.mr_snapshots WHERE topic = $1 AND key = $2`,

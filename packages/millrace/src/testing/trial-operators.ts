@@ -1,0 +1,47 @@
+import type pg from "pg";
+import type { Change } from "../engine/engine.js";
+import type { OperateParts } from "../postgres/acting.js";
+import { Core } from "../postgres/core.js";
+import { createInspect } from "../postgres/inspect.js";
+import { dueJobs } from "../postgres/job-ladder.js";
+import { createOperate } from "../postgres/operate.js";
+import { look } from "../postgres/sight.js";
+import { type Clock, systemClock } from "../runtime/clock.js";
+import { silentLogger } from "../runtime/logger.js";
+import { systemRandom } from "../runtime/random.js";
+import type { OperatorsUnderTest } from "./conformance/operators-scene.js";
+import { checkedService, checkedTopic } from "./conformance/units.js";
+import { TrialLog } from "./trial-log.js";
+import { freshSchema } from "./trial-store.js";
+
+const topic = { name: checkedTopic, partitions: 2, owner: checkedService, key: "k", retentionMs: undefined };
+
+/** Operators under test, and what they tell others. */
+export interface TrialOperators extends OperatorsUnderTest {
+  readonly log: TrialLog;
+  readonly core: Core;
+  readonly parts: OperateParts;
+  readonly rung: Change[];
+  /** Services in whose outboxes acts have left events. */
+  readonly left: string[];
+}
+
+/** What operators see and do on PostgreSQL, beside a log in memory: nothing relays to it. */
+export async function openTrialOperators(pool: pg.Pool, clock: Clock = systemClock): Promise<TrialOperators> {
+  const shared = freshSchema();
+  const log = new TrialLog();
+  log.now = clock.now();
+  const context = { clock, random: systemRandom, logger: silentLogger };
+  const reads = { pool, shared, log, now: () => clock.now() };
+  const core = new Core({ pool, shared, context, member: "trial", dueJobs: () => look(reads, dueJobs) });
+  await core.open();
+  await core.topics.ensure({ ...topic, ...log.ensureTopic(topic) });
+  const [rung, left]: [Change[], string[]] = [[], []];
+  const parts: OperateParts = {
+    ...reads,
+    ring: (change) => void rung.push(change),
+    left: (services) => void left.push(...services),
+  };
+  const ports = { store: core.store, inspect: createInspect(parts), operate: createOperate(parts) };
+  return { log, core, parts, rung, left, ...ports, close: () => core.close() };
+}
