@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { OpenEngine } from "../engine/engine.js";
+import { Failure } from "../failure/failure.js";
 import type { Batch, LogRecord, ReadRequest } from "../log/log.js";
+import { silentLogger } from "../runtime/logger.js";
 import type { Position } from "../store/unit.js";
 import { virtualClock } from "../testing/virtual-clock.js";
 import type { Committer } from "./committer.js";
@@ -33,6 +35,7 @@ it("does not ask again and again for what a full partition keeps it from, and go
     engine: { log } as unknown as OpenEngine,
     committer: { passed() {} } as unknown as Committer,
     clock: virtualClock(),
+    logger: silentLogger,
     take(partition) {
       slow = partition;
       partition.outstanding.add(oldest);
@@ -60,12 +63,14 @@ it("does not ask again and again for what a full partition keeps it from, and go
 });
 
 describe("while a batch of a remote log is on its way", () => {
-  let answers: ((batch: Batch) => void)[];
+  let answers: ((batch: Batch | Promise<Batch>) => void)[];
+  let clock: ReturnType<typeof virtualClock>;
+  let stopped: unknown;
   let requests: ReadRequest["from"][];
   let taken: number[];
   let fetcher: Fetcher;
   beforeEach(() => {
-    [answers, requests, taken] = [[], [], []];
+    [answers, requests, taken, clock, stopped] = [[], [], [], virtualClock(), undefined];
     const log = {
       read: ({ from }: ReadRequest) => {
         requests.push(from);
@@ -75,12 +80,13 @@ describe("while a batch of a remote log is on its way", () => {
     fetcher = new Fetcher({
       engine: { log } as unknown as OpenEngine,
       committer: { passed() {} } as unknown as Committer,
-      clock: virtualClock(),
+      clock,
+      logger: silentLogger,
       take: (_, { offset }) => void taken.push(offset),
       amend: (record) => record,
       wake: () => fetcher.next(),
       stop(error) {
-        throw error;
+        stopped = error;
       },
     });
     fetcher.open([{ topic: "steps", partitions: 1 }]);
@@ -100,6 +106,28 @@ describe("while a batch of a remote log is on its way", () => {
     expect([requests, taken]).toEqual([[[5], [2]], []]);
     await answer(2);
     expect([taken, fetcher.atEnd]).toEqual([[2], true]);
+  });
+
+  const refuse = async (failure: Failure) => {
+    answers.shift()?.(Promise.reject(failure));
+    for (let n = 0; n < 5; n += 1) await turn();
+  };
+
+  it("a log that cannot be reached is asked again from the same place, and not at once", async () => {
+    await refuse(new Failure("STORE_UNAVAILABLE", "the broker does not answer"));
+    expect([requests, stopped]).toEqual([[[5]], undefined]);
+    fetcher.next();
+    expect(requests).toEqual([[5]]);
+    await clock.advance(1_000);
+    expect(requests).toEqual([[5], [5]]);
+    await answer(5);
+    expect(taken).toEqual([5]);
+  });
+
+  it("a position that is gone halts the consumer", async () => {
+    const failure = new Failure("POSITION_MISSING", "offset 5 is not there any more");
+    await refuse(failure);
+    expect([stopped, taken]).toEqual([failure, []]);
   });
 
   it("what is appended is read, too", async () => {

@@ -1,17 +1,22 @@
 import type { OpenEngine } from "../engine/engine.js";
+import { verdictOf } from "../failure/failure.js";
 import type { Batch, LogRecord } from "../log/log.js";
 import type { Cancel, Clock } from "../runtime/clock.js";
+import type { Logger } from "../runtime/logger.js";
 import type { Position } from "../store/unit.js";
 import type { Committer } from "./committer.js";
 import { PartitionFeed, TopicFeed } from "./feed.js";
 
 const passEveryMs = 1000;
+/** A log that cannot be reached is asked again after a while. */
+const againMs = 1000;
 
 /** What a fetcher needs of its consumer. */
 export interface FetcherHost {
   readonly engine: OpenEngine;
   readonly committer: Committer;
   readonly clock: Clock;
+  readonly logger: Logger;
   /** Dispatches a record, or lets it pass by. */
   take(partition: PartitionFeed, record: LogRecord, bytes: number): void;
   /** The record as operators have amended it; undefined when they skipped it. */
@@ -70,7 +75,10 @@ export class Fetcher {
   /** Reads one record again: a handler may have changed the data it was given. */
   #reread({ topic, partition }: Position, offset: number): LogRecord | undefined {
     const record = this.#host.engine.log.record({ topic, partition, offset });
-    return record === undefined || record instanceof Promise ? undefined : this.#host.amend(record);
+    if (!(record instanceof Promise)) return record === undefined ? undefined : this.#host.amend(record);
+    // Nobody waits for it: what it has come to, good or bad, is nobody's.
+    record.catch(() => undefined);
+    return undefined;
   }
 
   /** Nothing more is to run: what was fetched is not kept in memory. */
@@ -154,7 +162,7 @@ export class Fetcher {
           this.#dispatch(feed, read, still);
           this.#host.wake();
         },
-        (error) => this.#host.stop(error),
+        (error) => this.#failed(feed, error),
       );
     } else if (!this.#dispatch(feed, batch, feed.partitions) && !feed.atEnd) {
       // What is left is in full partitions: the next acknowledgement wakes the consumer.
@@ -162,6 +170,19 @@ export class Fetcher {
     }
     if (this.#feeds.some((other) => !other.atEnd)) setImmediate(() => this.#host.wake());
     return true;
+  }
+
+  /** A log elsewhere that is away comes back; anything else halts the consumer. */
+  #failed(feed: TopicFeed, error: unknown): void {
+    if (verdictOf(error) !== "retry") {
+      this.#host.stop(error);
+      return;
+    }
+    this.#host.logger.warn({ topic: feed.topic, err: error }, `${feed.topic} cannot be read; trying again`);
+    this.#host.clock.after(againMs, () => {
+      feed.reading = false;
+      this.#host.wake();
+    });
   }
 
   /** Records of a partition that was dropped, or begun anew, since they were `asked` for are left alone. */

@@ -36,7 +36,8 @@ export interface OpenLog extends LogReader, LogWriter, LogHistory {
   onAppended(heard: (topics: readonly string[]) => void): () => void;
   /** Tells other tools how far a consumer has come, as a courtesy: late, and never read back. */
   note(consumer: string, positions: readonly Position[]): void;
-  preflight(): Promise<readonly Risk[]>;
+  /** Of the topics that the store knows: those that are not made yet are made as they have to be. */
+  preflight(declared: readonly TopicShape[]): Promise<readonly Risk[]>;
   close(): Promise<void>;
 }
 

@@ -33,11 +33,16 @@ export class Cluster {
   readonly #clock: Clock;
   #base: Base;
   #closed = false;
+  /** Whom to ask about the cluster, in this order. */
+  #first: readonly string[];
   readonly #safe = new WeakSet<Connection>();
 
   constructor(settings: KafkaSettings, clock: Clock) {
     this.settings = settings;
     this.#clock = clock;
+    this.#first = settings.client.bootstrapBrokers.map((broker) =>
+      typeof broker === "string" ? broker : `${broker.host}:${broker.port}`,
+    );
     this.#base = new Base({ ...settings.client });
   }
 
@@ -48,16 +53,16 @@ export class Cluster {
     const place = brokers.get(broker);
     if (place === undefined)
       throw new Failure("STORE_UNAVAILABLE", `broker ${broker} is not in the cluster at the moment`);
+    const connection = await base.connections.get(place);
+    if (!this.#safe.has(connection)) {
+      this.#safe.add(connection);
+      // Who waits for an answer hears of it there; without a listener the event would end the process.
+      connection.on("error", () => undefined);
+    }
     try {
-      const connection = await base.connections.get(place);
-      if (!this.#safe.has(connection)) {
-        this.#safe.add(connection);
-        // Who waits for an answer hears of it there; without a listener the event would end the process.
-        connection.on("error", () => undefined);
-      }
       return await send(connection, call);
     } catch (error) {
-      this.#give(base, error);
+      if (isTimeout(error)) connection.socket.destroy();
       throw error;
     }
   }
@@ -89,9 +94,12 @@ export class Cluster {
 
   /** Does something with an administrator's client, which is closed again. */
   async administer<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = new Admin({ ...this.settings.client });
+    const admin = new Admin({ ...this.settings.client, bootstrapBrokers: [...this.#first] });
     try {
       return await work(admin);
+    } catch (error) {
+      if (isTimeout(error)) this.#others();
+      throw error;
     } finally {
       drop(admin);
     }
@@ -131,8 +139,16 @@ export class Cluster {
 
   #give(base: Base, error: unknown): void {
     if (!isTimeout(error) || base !== this.#base || this.#closed) return;
-    this.#base = new Base({ ...this.settings.client });
+    this.#others();
+    this.#base = new Base({ ...this.settings.client, bootstrapBrokers: [...this.#first] });
     drop(base);
+  }
+
+  /** The library asks the first broker that lets it connect, as one does that is stopped: another is the first now. */
+  #others(): void {
+    const known = [...(this.#base.currentMetadata?.brokers.values() ?? [])].map(({ host, port }) => `${host}:${port}`);
+    const all = [...new Set([...this.#first, ...known])];
+    this.#first = [...all.slice(1), ...all.slice(0, 1)];
   }
 }
 

@@ -21,6 +21,8 @@ export interface DecodePlace {
   readonly id: string;
   readonly partition: number;
   readonly foreign: ForeignMapping | undefined;
+  /** Told of records that nobody has said how to read. */
+  readonly unmapped: (where: string) => void;
 }
 
 /** Attributes of a CloudEvent by their names, from headers or from a structured event. */
@@ -194,6 +196,7 @@ function foreign(raw: RawRecord, { place, key, value, headersAt }: Parts): Decod
     place.kafkaTopic,
     place.foreign,
   );
+  if (place.foreign === undefined) place.unmapped(`${place.partition}@${raw.offset}`);
   const { type, source, id } = mapped;
   const attributes: Attributes = { type, source, id };
   const data = mapped.data === undefined ? json?.data : mapped.data.value;

@@ -1,4 +1,5 @@
 import { Failure } from "../failure/failure.js";
+import type { Logger } from "../runtime/logger.js";
 import type { Cluster } from "./cluster.js";
 import type { ForeignMapping } from "./foreign.js";
 
@@ -12,6 +13,8 @@ export interface TopicPlace {
   /** The broker that leads each partition. */
   readonly leaders: readonly number[];
   readonly foreign: ForeignMapping | undefined;
+  /** Told of records that nobody has said how to read. */
+  readonly unmapped: (where: string) => void;
 }
 
 /** How long a topic that was there may be unknown before it counts as deleted: brokers that start learn of it late. */
@@ -22,9 +25,12 @@ export class Directory {
   readonly #cluster: Cluster;
   readonly #known = new Map<string, TopicPlace>();
   readonly #asked = new Map<string, Promise<TopicPlace>>();
+  readonly #warned = new Set<string>();
+  readonly #logger: Logger;
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, logger: Logger) {
     this.#cluster = cluster;
+    this.#logger = logger;
   }
 
   /** What Kafka calls a topic. */
@@ -79,7 +85,19 @@ export class Directory {
     const leaders = found.partitions.map(({ leader }) => leader);
     if (leaders.length < found.partitionsCount || leaders.some((leader) => leader === undefined || leader < 0))
       throw new Failure("STORE_UNAVAILABLE", `topic ${kafkaTopic}: a partition has no leader at the moment`);
-    return { topic, kafkaTopic, id: found.id, leaders, foreign: this.#cluster.settings.topics.get(topic)?.foreign };
+    const { foreign } = this.#cluster.settings.topics.get(topic) ?? {};
+    const unmapped = (where: string) => this.#unmapped(topic, where);
+    return { topic, kafkaTopic, id: found.id, leaders, foreign, unmapped };
+  }
+
+  /** Said once for each topic: there may be many of them. */
+  #unmapped(topic: string, where: string): void {
+    if (this.#warned.has(topic)) return;
+    this.#warned.add(topic);
+    this.#logger.warn(
+      { topic, at: where },
+      `topic ${this.kafkaName(topic)} has records that are no CloudEvents, like ${where}: they pass by; say how to read them with kafkaLog({ topics: { ${JSON.stringify(topic)}: { foreign: { type } } } })`,
+    );
   }
 
   /** From now on this is the topic. */

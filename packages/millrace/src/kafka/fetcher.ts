@@ -93,11 +93,11 @@ export class LogFetcher {
 
 /** What a partition answered, or why that cannot be used. */
 export function cameOf(place: TopicPlace, part: FetchedPart, wanted: Wanted): Came {
-  const { topic, kafkaTopic, id, foreign } = place;
+  const { topic, kafkaTopic, id, foreign, unmapped } = place;
   const where = `${kafkaTopic}/${part.partition}`;
   if (part.error === protocol.offsetOutOfRange) throw missing(where, wanted.offset, part);
   if (part.error !== protocol.none) throw refused(part.error, where);
-  const decodePlace = { topic, kafkaTopic, id, partition: part.partition, foreign };
+  const decodePlace = { topic, kafkaTopic, id, partition: part.partition, foreign, unmapped };
   return { place: decodePlace, wanted, cursor: new BatchCursor(part, wanted.offset, where), stable: part.stable };
 }
 

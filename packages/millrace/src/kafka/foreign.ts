@@ -27,8 +27,8 @@ export interface ForeignMapping {
   readonly data?: (record: ForeignRecord) => unknown;
 }
 
-/** The type of records that nobody has said how to read. */
-export const unmappedType = "unmapped";
+/** The type of records that nobody has said how to read: who declares an event of it gets them as dead letters. */
+const unmappedType = "record.unmapped";
 
 /** What a mapping made of a record. */
 export interface Mapped {

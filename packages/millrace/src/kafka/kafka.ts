@@ -46,7 +46,7 @@ async function openKafka(settings: KafkaSettings, { clock, logger }: EngineConte
     for (const one of clusters) one.close();
     throw error;
   }
-  const directory = new Directory(cluster);
+  const directory = new Directory(cluster, logger);
   const memory = new Memory(settings.bufferBytesMax);
   const tail = new Tail({ cluster: tails, directory, memory, logger });
   const reader = new PartitionReader({ cluster: readers, directory, memory, tail });
@@ -65,7 +65,7 @@ async function openKafka(settings: KafkaSettings, { clock, logger }: EngineConte
     topics: () => topics.list(),
     onAppended: (heard) => tail.onAppended(heard),
     note: (consumer, positions) => notes.note(consumer, positions),
-    preflight: () => preflight(cluster, directory, topics.declared),
+    preflight: (declared) => preflight(cluster, directory, declared),
     async close() {
       tails.close();
       await writer.close();

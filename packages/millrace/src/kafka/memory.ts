@@ -24,7 +24,6 @@ export class Memory {
   add(place: DecodePlace, cursor: BatchCursor): void {
     const key = keyOf(place);
     const runs = this.#partitions.get(key) ?? [];
-    this.#partitions.set(key, runs);
     const last = runs.at(-1);
     this.#bytes += cursor.size;
     if (last !== undefined && last.end === cursor.next && last.bytes < runBytesMax && last.place.id === place.id) {
@@ -32,9 +31,12 @@ export class Memory {
       this.#touch(last);
     } else {
       const run = new Run(place, cursor);
-      for (const other of runs.filter(({ start, end }) => start < run.end && run.start < end)) this.#drop(other);
-      runs.push(run);
-      runs.sort((a, b) => a.start - b.start);
+      for (const other of runs) if (other.start < run.end && run.start < other.end) this.#drop(other);
+      const left = this.#partitions.get(key) ?? [];
+      this.#partitions.set(
+        key,
+        [...left, run].sort((a, b) => a.start - b.start),
+      );
       this.#touch(run);
     }
     this.#evict();
@@ -83,10 +85,9 @@ export class Memory {
     this.#used.delete(run);
     this.#bytes -= run.bytes;
     const key = keyOf(run.place);
-    const runs = this.#partitions.get(key) ?? [];
-    const left = runs.filter((other) => other !== run);
+    const left = (this.#partitions.get(key) ?? []).filter((other) => other !== run);
     if (left.length === 0) this.#partitions.delete(key);
-    else runs.splice(0, runs.length, ...left);
+    else this.#partitions.set(key, left);
   }
 }
 

@@ -1,6 +1,6 @@
 import { ConfigResourceTypes } from "@platformatic/kafka";
 import type { Risk } from "../engine/halves.js";
-import type { TopicShape } from "../log/log.js";
+import { outside, type TopicShape } from "../log/log.js";
 import type { Cluster } from "./cluster.js";
 import { canDecompress } from "./compression.js";
 import type { Directory } from "./directory.js";
@@ -16,6 +16,8 @@ interface Kept {
 /** One kind of risk: whether a topic runs it, and what to say. */
 interface Check {
   readonly name: string;
+  /** It is about reading, so that it holds for topics of other programs too. */
+  readonly reads?: true;
   /** Why the setting breaks a promise, with its value; undefined when it does not. */
   why(kept: Kept): string | undefined;
   mend(kept: Kept): string;
@@ -23,6 +25,12 @@ interface Check {
 
 const zstd = 4;
 const replicasMin = 2;
+const alone: Risk = {
+  name: "replication-factor",
+  what:
+    "the cluster has one broker: topics are made with one copy, and with its disk acknowledged events are lost. " +
+    "Mend it: add brokers, two at least, before the first start; later, kafka-reassign-partitions.sh gives topics more copies",
+};
 
 const checks: readonly Check[] = [
   {
@@ -81,6 +89,7 @@ const checks: readonly Check[] = [
   },
   {
     name: "compression",
+    reads: true,
     why: ({ config }) =>
       config("compression.type") === "zstd" && !canDecompress(zstd)
         ? `compression.type is zstd: Node ${process.versions.node} cannot unpack it, consumers stop`
@@ -95,10 +104,12 @@ export async function preflight(
   directory: Directory,
   declared: readonly Omit<TopicShape, "incarnation">[],
 ): Promise<readonly Risk[]> {
-  if (declared.length === 0) return [];
   const kept = await cluster.patiently("looking at topics' settings", () => keptOf(cluster, directory, declared));
+  const { brokers } = await cluster.patiently("looking at the cluster", () => cluster.metadata([]));
+  if (kept.length === 0 && brokers.size < replicasMin) return [alone];
   return checks.flatMap((check) => {
-    const found = kept.flatMap((topic) => {
+    const looked = kept.filter(({ declared: { owner } }) => check.reads === true || owner !== outside);
+    const found = looked.flatMap((topic) => {
       const why = check.why(topic);
       return why === undefined ? [] : [{ topic, why }];
     });
@@ -117,7 +128,10 @@ async function keptOf(
   directory: Directory,
   declared: readonly Omit<TopicShape, "incarnation">[],
 ): Promise<readonly Kept[]> {
-  const names = declared.map(({ name }) => directory.kafkaName(name));
+  const made = new Set(await cluster.administer((admin) => admin.listTopics({ includeInternals: false })));
+  const there = declared.filter(({ name }) => made.has(directory.kafkaName(name)));
+  if (there.length === 0) return [];
+  const names = there.map(({ name }) => directory.kafkaName(name));
   const metadata = await cluster.metadata(names);
   const resources = names.map((resourceName) => ({
     resourceType: ConfigResourceTypes.TOPIC,
@@ -125,7 +139,7 @@ async function keptOf(
     configurationKeys: null,
   }));
   const described = await cluster.administer((admin) => admin.describeConfigs({ resources }));
-  return declared.map((topic, index) => {
+  return there.map((topic, index) => {
     const name = names[index] as string;
     const configs = described.find(({ resourceName }) => resourceName === name)?.configs ?? [];
     const values = new Map(configs.map((config) => [config.name, config.value ?? ""]));

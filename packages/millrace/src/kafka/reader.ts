@@ -112,8 +112,8 @@ function wantedOf({ from }: ReadRequest): readonly Wanted[] {
   return from.flatMap((offset, partition) => (offset < 0 ? [] : [{ partition, offset }]));
 }
 
-function placeOf({ topic, kafkaTopic, id, foreign }: TopicPlace, partition: number): DecodePlace {
-  return { topic, kafkaTopic, id, partition, foreign };
+function placeOf({ topic, kafkaTopic, id, foreign, unmapped }: TopicPlace, partition: number): DecodePlace {
+  return { topic, kafkaTopic, id, partition, foreign, unmapped };
 }
 
 function isOutOfRange(error: unknown): boolean {

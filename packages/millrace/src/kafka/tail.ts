@@ -20,6 +20,8 @@ interface Followed {
   broker: number;
   /** Everything before it was in memory once. */
   offset: number;
+  /** The request that waits asks for it. */
+  asked: boolean;
   /** Its end, as far as it is known: further on than `offset` while what this process has appended is on its way back. */
   end: number;
 }
@@ -63,7 +65,7 @@ export class Tail {
   /** Whether what follows an offset is on its way here. */
   brings({ id }: Pick<TopicPlace, "id">, partition: number, offset: number): boolean {
     const followed = this.#followed.get(`${id}/${partition}`);
-    return followed?.offset === offset && followed.end > offset;
+    return followed?.asked === true && followed.offset === offset && followed.end > offset;
   }
 
   /** Resolves when something came, or was found not to come. */
@@ -75,7 +77,7 @@ export class Tail {
   follow(place: TopicPlace, partition: number, offset: number): void {
     const key = `${place.id}/${partition}`;
     if (this.#followed.has(key) || this.#parts.cluster.closed) return;
-    const followed = { key, place, partition, offset, end: offset, broker: leaderOf(place, partition) };
+    const followed = { key, place, partition, offset, end: offset, asked: false, broker: leaderOf(place, partition) };
     this.#followed.set(key, followed);
     this.#loop(followed.broker);
   }
@@ -183,6 +185,8 @@ class BrokerLoop {
   /** Until nothing is followed there. */
   async run(): Promise<void> {
     const { cluster } = this.#parts;
+    // Partitions come to be followed together.
+    await new Promise((resume) => setImmediate(resume));
     while (!cluster.closed) {
       const led = this.#host.led();
       if (led.length === 0) return;
@@ -209,6 +213,7 @@ class BrokerLoop {
   async #turn(led: readonly Followed[]): Promise<void> {
     const full = this.#session.epoch <= 0;
     const current = new Map(led.map((followed) => [followed.key, followed]));
+    for (const followed of led) followed.asked = true;
     const changed = full ? led : led.filter(({ key, offset }) => this.#said.get(key)?.from !== offset);
     const gone = full ? [] : [...this.#said.values()].filter(({ key }) => !current.has(key));
     const { error, session, parts } = await this.#parts.cluster.request(
@@ -256,5 +261,6 @@ class BrokerLoop {
   #forget(): void {
     this.#session = newSession;
     this.#said = new Map();
+    for (const followed of this.#host.led()) followed.asked = false;
   }
 }

@@ -13,16 +13,10 @@ const replicasUsual = 3;
 export class Topics {
   readonly #cluster: Cluster;
   readonly #directory: Directory;
-  readonly #ensured = new Map<string, Omit<TopicShape, "incarnation">>();
 
   constructor(cluster: Cluster, directory: Directory) {
     this.#cluster = cluster;
     this.#directory = directory;
-  }
-
-  /** The topics that this process declares, as declared. */
-  get declared(): readonly Omit<TopicShape, "incarnation">[] {
-    return [...this.#ensured.values()];
   }
 
   ensure(topic: Omit<TopicShape, "incarnation">): Promise<LogTopic> {
@@ -31,7 +25,6 @@ export class Topics {
       const place = found ?? (await this.#create(topic));
       if (place.leaders.length !== topic.partitions) throw changed(topic, place);
       if (found !== undefined && topic.owner !== outside) await this.#retain(topic, place);
-      this.#ensured.set(topic.name, topic);
       this.#directory.remember(place);
       return { name: topic.name, partitions: topic.partitions, incarnation: place.id };
     });

@@ -1,4 +1,4 @@
-import { protocolErrors, protocolErrorsCodesById } from "@platformatic/kafka";
+import { protocolErrors, protocolErrorsCodesById, TimeoutError } from "@platformatic/kafka";
 import { Failure, isFailure } from "../failure/failure.js";
 
 /** Errors of the protocol that are told apart here, by their codes. */
@@ -39,6 +39,8 @@ export function isPassing(code: number): boolean {
 /** Whether a call that threw this may succeed later: what is not a refusal is the network's doing. */
 export function isPassingError(error: unknown): boolean {
   if (isFailure(error)) return error.verdict === "retry";
+  // The library says of a request without an answer that it is not to be sent again; our batches may be.
+  if (isTimeout(error)) return true;
   const { findBy } = error as LibraryError;
   // A broker that starts anew may not know a topic yet, nor where its leaders are.
   if (findBy?.call(error, "hasStaleMetadata", true)) return true;
@@ -52,7 +54,9 @@ export function hasCode(error: unknown, code: number): boolean {
 
 /** A request was not answered in time. The library's connection is of no use after that. */
 export function isTimeout(error: unknown): boolean {
-  return Boolean((error as LibraryError).findBy?.("code", "PLT_KFK_TIMEOUT"));
+  if (error instanceof TimeoutError) return true;
+  const { errors = [], cause } = error as Partial<AggregateError>;
+  return errors.some(isTimeout) || (cause instanceof Error && isTimeout(cause));
 }
 
 /** An error of the client as a failure; what is one already stays as it is. */

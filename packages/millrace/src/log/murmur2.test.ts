@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { partitionerConformance } from "../testing/conformance/partitioner.js";
 import { murmur2, partitionOf } from "./murmur2.js";
 
 // From Kafka's UtilsTest.java.
@@ -12,6 +13,8 @@ const vectors: readonly (readonly [string, number])[] = [
 ];
 
 describe("murmur2", () => {
+  for (const { name, run } of partitionerConformance(partitionOf)) it(name, run);
+
   it.each(vectors)("hashes %s as Kafka's Utils does", (key, hash) => {
     expect(murmur2(key)).toBe(hash);
   });

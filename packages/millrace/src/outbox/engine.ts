@@ -62,7 +62,7 @@ async function openHalves(
   let openStore: OpenStore | undefined;
   try {
     openStore = await store.open(context, openLog);
-    const risks = [...(await openLog.preflight()), ...(await openStore.preflight())];
+    const risks = [...(await openLog.preflight(await openStore.topics())), ...(await openStore.preflight())];
     refuseRisks(risks, [...new Set([...acceptRisks, ...(context.acceptRisks ?? [])])], context.logger);
     const opened = new OpenHalves(openLog, openStore, context);
     await opened.start();
