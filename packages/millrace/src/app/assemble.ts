@@ -1,5 +1,6 @@
 import { Committer } from "../consumer/committer.js";
 import { Consumer } from "../consumer/consumer.js";
+import { patientEngine } from "../consumer/patient-engine.js";
 import type { ConsumerHost } from "../consumer/plan.js";
 import { Timers } from "../consumer/timers.js";
 import type { OpenEngine } from "../engine/engine.js";
@@ -40,7 +41,7 @@ export function assemble(engine: OpenEngine, assembly: Assembly): Parts {
   const committer = new Committer(engine.store, clock, logger);
   const loop = loopWatch(options, logger);
   const host: ConsumerHost = {
-    engine,
+    engine: patientEngine(engine, clock, logger),
     slowRuns: loop?.slowRuns,
     committer,
     clock,

@@ -11,6 +11,7 @@ import { type ContextHost, HandlerContext } from "./context.js";
 import type { PartitionFeed } from "./feed.js";
 import { laneKey } from "./lane.js";
 import type { Lanes } from "./lanes.js";
+import { isLate } from "./late.js";
 import type { Load } from "./load.js";
 import type { Subscription } from "./plan.js";
 import { receive } from "./received.js";
@@ -141,7 +142,7 @@ export class Bulk {
       return true;
     }
     const into = unit ?? this.#begin(fetched);
-    into.take(arrival, this.#consumer.host.engine.store.inbox === true);
+    into.take(arrival, this.#consumer.host.engine.store.inbox !== undefined);
     if (record === undefined) return true;
     places.push(arrival);
     events.push(received(record, subscription, places.length - 1));
@@ -153,6 +154,7 @@ export class Bulk {
   /** Something is known against it, or its lane has something to do. */
   #runsAlone({ partition, record }: Arrival, lane: string): boolean {
     const { lanes, alone } = this.#host;
+    if (isLate(record, this.#consumer.host.engine.store.inbox)) return true;
     if (alone.active || this.#consumer.circuit.open !== undefined || record.offset < partition.aloneUntil) return true;
     if (this.#culprits.size > 0 && this.#culprits.has(placeOf(record))) return true;
     return lanes.find(lane) !== undefined;

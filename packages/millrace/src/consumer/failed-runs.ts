@@ -1,4 +1,5 @@
 import { Failure } from "../failure/failure.js";
+import type { Awaitable } from "../log/log.js";
 import type { Clock } from "../runtime/clock.js";
 import { signal } from "../runtime/signals.js";
 import type { Store } from "../store/store.js";
@@ -41,10 +42,24 @@ export class FailedRuns {
   }
 
   failed(run: Run, error: unknown): void {
-    restore(run);
+    run.restore();
     const { retry } = run.subscription;
     // What was read may be why it failed: then the failure is not the event's.
-    this.#met(run, error, this.#stale(run) ? "reload" : decide(error, run.failures + 1, run.parked, retry));
+    const stale = this.#stale(run);
+    const met = (is: boolean) =>
+      this.#met(run, error, is ? "reload" : decide(error, run.failures + 1, run.parked, retry));
+    if (stale instanceof Promise) this.#later(run, stale, met);
+    else met(stale);
+  }
+
+  /** Where the store is elsewhere, the run keeps its place until it answers. One that cannot tell: nothing is known of the event. */
+  #later(run: Run, stale: Promise<boolean>, met: (stale: boolean) => void): void {
+    stale
+      .catch(() => true)
+      .then((is) => {
+        if (!run.gone) met(is);
+      })
+      .catch((broken) => this.#host.stop(broken));
   }
 
   #met(run: Run, error: unknown, decision: Decision): void {
@@ -101,7 +116,7 @@ export class FailedRuns {
 
   /** The run's event as a new entry of its lane. */
   entryOf(run: Run, change: EntryChange): NewEntry {
-    restore(run);
+    run.restore();
     return this.#entry(run, change);
   }
 
@@ -112,17 +127,22 @@ export class FailedRuns {
   }
 
   /** Read versions that changed since: the failure may be due to what was read. */
-  #stale(run: Run): boolean {
-    if (run.decided !== undefined && this.#moved(run.decided.stream)) return true;
-    return run.reads.some((read) => {
-      const stored = this.#host.store.readDocument(read.service, read.type, read.id);
-      return !(stored instanceof Promise) && (stored?.version ?? 0) !== read.version;
-    });
-  }
-
-  #moved(stream: StreamRead): boolean {
-    const page = this.#host.store.readStream({ ...stream, after: stream.version, limit: 0 });
-    return !(page instanceof Promise) && page.version !== stream.version;
+  #stale(run: Run): boolean | Promise<boolean> {
+    const { store } = this.#host;
+    const answers: Promise<boolean>[] = [];
+    const changed = <T>(answer: Awaitable<T>, differs: (found: T) => boolean): boolean => {
+      if (!(answer instanceof Promise)) return differs(answer);
+      answers.push(answer.then(differs));
+      return false;
+    };
+    if (run.decided !== undefined) {
+      const { stream } = run.decided;
+      const page = store.readStream({ ...stream, after: stream.version, limit: 0 });
+      if (changed(page, ({ version }) => version !== stream.version)) return true;
+    }
+    for (const { service, type, id, version } of run.reads)
+      if (changed(store.readDocument(service, type, id), (found) => (found?.version ?? 0) !== version)) return true;
+    return answers.length === 0 ? false : Promise.all(answers).then((all) => all.includes(true));
   }
 
   /** Other commits have overtaken the decisions of an aggregate, one after the other. */
@@ -137,7 +157,7 @@ export class FailedRuns {
 
   /** Run again on what is stored now. After five in a row the lane waits a moment, so that the others get on. */
   reload(run: Run): void {
-    restore(run);
+    run.restore();
     const { lane, decided } = run;
     if (decided !== undefined && lane.reloads + 1 >= decisionsMax) {
       this.#overtaken(run, decided.stream);
@@ -155,9 +175,4 @@ export class FailedRuns {
       backoffMs(1 + lane.reloads / reloadsInARow, { ...retry, backoffMsFirst: 5 }, this.#host.jitter()),
     );
   }
-}
-
-/** Handlers may change the data they are given; the next attempt, and a parked copy, have what the log has. */
-function restore(run: Run): void {
-  if (run.begun && run.claim.type === "record") run.record = run.partition?.reread(run.claim.offset) ?? run.record;
 }

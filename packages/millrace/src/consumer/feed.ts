@@ -22,6 +22,8 @@ export class PartitionFeed {
   aloneUntil = 0;
   /** How often it was read again from further back. */
   rewinds = 0;
+  /** Its log answers later, and cannot tell a record again at once. */
+  remote = false;
   /** The lease is given up or lost: what has not begun is not begun here. */
   left = false;
   /** Ranges above the frontier that were finished before this process started. */

@@ -154,6 +154,7 @@ export class Fetcher {
     }
     if (batch instanceof Promise) {
       feed.reading = true;
+      for (const partition of feed.partitions) if (partition !== undefined) partition.remote = true;
       const asked = feed.partitions.map((partition) => ({ partition, rewinds: partition?.rewinds }));
       batch.then(
         (read) => {

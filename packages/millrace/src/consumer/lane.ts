@@ -31,6 +31,10 @@ export class Lane {
   reloads = 0;
   /** Its entries changed while a run was under way: the store is to be asked when it ends. */
   stale = false;
+  /** True while the store is asked for its head's entry. */
+  asking = false;
+  /** How often the store is being asked who its head is: what it has to do is not known before. */
+  looking = 0;
   /** True while another process runs its entries. */
   away = false;
   /** True while the lane stands in a queue for a free place. */
@@ -77,12 +81,14 @@ export class Lane {
   }
 
   get idle(): boolean {
-    return this.running === undefined && this.first === undefined && this.joining === 0 && this.head === undefined;
+    const { running, first, joining, head, looking } = this;
+    return running === undefined && first === undefined && joining === 0 && head === undefined && looking === 0;
   }
 
   /** Nothing of it needs this process's attention: a held lane's dead head waits for an operator. */
   get resting(): boolean {
-    const waits = this.head === undefined || this.head.state === "dead" || this.away;
-    return this.running === undefined && this.first === undefined && this.joining === 0 && waits;
+    const { running, first, joining, head, looking } = this;
+    const waits = head === undefined || head.state === "dead" || this.away;
+    return running === undefined && first === undefined && joining === 0 && looking === 0 && waits;
   }
 }

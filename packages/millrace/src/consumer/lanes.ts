@@ -130,13 +130,22 @@ export class Lanes {
     if (lane.stale) return;
     try {
       const answer = this.#host.store.readLaneHead(this.#host.consumer, lane.key);
-      const head = answer instanceof Promise ? await answer : answer;
+      const head = answer instanceof Promise ? await this.#looked(lane, answer) : answer;
       lane.stale = lane.running !== undefined;
       if (lane.stale) return;
       this.setHead(lane, head);
       this.#host.wake();
     } catch (error) {
       this.#host.stop(error);
+    }
+  }
+
+  async #looked(lane: Lane, answer: Promise<LaneHead | undefined>): Promise<LaneHead | undefined> {
+    lane.looking += 1;
+    try {
+      return await answer;
+    } finally {
+      lane.looking -= 1;
     }
   }
 

@@ -60,6 +60,7 @@ export class Run implements Pending {
   /** What an aggregate decided in it. */
   decided: Decided | undefined;
   unit!: Unit;
+  #kept: { readonly record: LogRecord; readonly data: string } | undefined;
 
   constructor(
     readonly owner: RunOwner,
@@ -90,8 +91,22 @@ export class Run implements Pending {
 
   /** Its claim names the event, as the log has it, for a store that is to know copies of it. */
   names({ source, id, time, appended }: LogRecord, { inbox }: Pick<Store, "inbox">): void {
-    if (inbox !== true || this.claim.type !== "record") return;
+    if (inbox === undefined || this.claim.type !== "record") return;
     this.claim = { ...this.claim, events: [...(this.claim.events ?? []), { source, id, time, appended }] };
+  }
+
+  /** Keeps the event as it is, where the log cannot tell it again at once: its handler may change the data it is given. */
+  keep(): void {
+    if (this.#kept !== undefined || this.record.data === undefined) return;
+    this.#kept = { record: this.record, data: JSON.stringify(this.record.data) };
+  }
+
+  /** Handlers may change the data they are given; the next attempt, and a parked copy, have what the log has. */
+  restore(): void {
+    if (!this.begun || this.claim.type !== "record") return;
+    const kept = this.#kept;
+    if (kept !== undefined) this.record = { ...kept.record, data: JSON.parse(kept.data) };
+    else this.record = this.partition?.reread(this.claim.offset) ?? this.record;
   }
 
   /** Its handler was started at least once. */

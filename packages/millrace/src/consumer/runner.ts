@@ -10,6 +10,7 @@ import type { FailedRuns } from "./failed-runs.js";
 import { invoke } from "./invoke.js";
 import type { Lane } from "./lane.js";
 import type { Lanes } from "./lanes.js";
+import { isLate, lateCopy } from "./late.js";
 import type { Leaving } from "./leaving.js";
 import type { Load } from "./load.js";
 import type { ConsumerPlan } from "./plan.js";
@@ -81,7 +82,7 @@ export class Runner {
         lanes.enqueue(lane);
         continue;
       }
-      if (lane.running !== undefined || lane.timer !== undefined) continue;
+      if (lane.running !== undefined || lane.timer !== undefined || lane.asking) continue;
       if (lane.first?.partition?.left === true) leaving.drop(lane);
       if (lane.head !== undefined && this.#crowded) lanes.enqueue(lane);
       else if (lane.head !== undefined) this.#startEntry(lane, lane.head);
@@ -109,8 +110,20 @@ export class Runner {
       if (!alone.active && isSuspect(entry) && alone.suspect(lane.key, entry.entry)) return lanes.enqueue(lane);
       this.#start(lane, Run.ofEntry(owner, lane, slot.subscription, { entry, position }));
     };
-    if (answer instanceof Promise) answer.then(start, stop);
+    if (answer instanceof Promise) this.#asked(lane, head, answer).then(start, stop);
     else start(answer);
+  }
+
+  /** A store elsewhere says what the lane's head is. What became of the lane meanwhile counts more than what it was asked for. */
+  async #asked(lane: Lane, head: LaneHead, answer: Promise<LaneEntry | undefined>): Promise<LaneEntry | undefined> {
+    lane.asking = true;
+    try {
+      const entry = await answer;
+      const same = lane.running === undefined && lane.timer === undefined && lane.head?.entry === head.entry;
+      return same ? entry : undefined;
+    } finally {
+      lane.asking = false;
+    }
   }
 
   #start(lane: Lane, run: Run): void {
@@ -132,6 +145,7 @@ export class Runner {
 
   #invoke(run: Run): void {
     const { subscription, attempt } = run;
+    if (run.partition?.remote === true) run.keep();
     const amended = this.#host.amend(run.record);
     const record = amended ?? run.record;
     run.record = record;
@@ -141,8 +155,14 @@ export class Runner {
     run.startedAt = contextHost.clock.monotonic();
     slow.watch(run);
     load.watch.add(run);
+    const { inbox } = contextHost.store;
+    const handle = () => {
+      // An operator who redrives it has looked.
+      if (inbox !== undefined && run.redrives === 0 && isLate(record, inbox)) throw lateCopy(record, inbox);
+      return subscription.handler(receive(record, subscription), context);
+    };
     invoke(
-      () => amended && subscription.handler(receive(record, subscription), context),
+      () => amended && handle(),
       (value, error, failed) => this.#handled(run, context, value, error, failed),
     );
   }

@@ -35,6 +35,7 @@ export const failureCodes = {
   PROCESS_DIED: { verdict: "dead-letter", summary: "The process died while it handled this event, and nothing else." },
   WORKER_ENDED: { verdict: "retry", summary: "An isolated handler ended the worker it ran in." },
   EVENT_REJECTED: { verdict: "dead-letter", summary: "A handler says that it can never handle this event." },
+  LATE_COPY: { verdict: "dead-letter", summary: "An event reached the log so late that it may be a copy." },
   EVENT_ID_REUSED: { verdict: "stop", summary: "An event id came back with other content." },
   DECISION_INVALID: {
     verdict: "dead-letter",

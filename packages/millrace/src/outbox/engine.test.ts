@@ -71,7 +71,7 @@ function storeHalf({ risks = [] }: HalfOptions = {}): StoreAdapter {
   const topics = new Map<string, TopicShape>();
   const half = {
     store: {
-      inbox: true,
+      inbox: { windowMs: 1_000 },
       commit: () => [{ type: "committed", commit: 1 }],
       readPosition: () => position,
     } as unknown as Store,
@@ -177,7 +177,7 @@ describe("an engine of a log and a store", () => {
     const live = await opened(made());
     const unit = { claim: { type: "record", position, start: 40, offset: 40 } as const, reads: [], effects: {} };
     await live.store.commit([{ ...unit, lane: undefined }], []);
-    expect(live.store.inbox).toBe(true);
+    expect(live.store.inbox).toEqual({ windowMs: 1_000 });
     await clock.advance(5_100);
     await clock.advance(10_000);
     expect(noted).toEqual([["counting", [41]]]);

@@ -6,6 +6,7 @@ import { Commits } from "./commits.js";
 import { DocumentTypes } from "./document-types.js";
 import { Ears } from "./ears.js";
 import { translated } from "./errors.js";
+import { keepingDefault } from "./hygiene.js";
 import { installShared } from "./install.js";
 import * as leases from "./leases.js";
 import type { News } from "./news.js";
@@ -22,6 +23,8 @@ export interface CoreParts {
   readonly context: EngineContext;
   /** The name of this process among those that use the database. */
   readonly member: string;
+  /** How long copies of events are told, in log time (default 30 days). */
+  readonly inboxWindowMs?: number;
   dueJobs(): Promise<JobsDue | undefined>;
 }
 
@@ -62,6 +65,7 @@ export class Core {
     });
     this.store = new PostgresStore({
       ...{ pool, places, topics, types, clock, member, commits: this.#commits },
+      inboxWindowMs: parts.inboxWindowMs ?? keepingDefault.inboxMs,
       dueJobs: () => parts.dueJobs(),
       joins: (consumer) => this.#joins(consumer),
       leasesChanged: () => this.ring({ change: { leases: true } }),

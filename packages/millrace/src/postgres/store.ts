@@ -5,7 +5,7 @@ import { indexesOf } from "../store/document-indexes.js";
 import type { ChangesQuery, DocumentFilter, DocumentQuery } from "../store/document-query.js";
 import type { JobsDue } from "../store/jobs.js";
 import { decodeOperation } from "../store/rows.js";
-import type { DocumentTypeShape, Migration, Registration, ScheduleRow, Store } from "../store/store.js";
+import type { DocumentTypeShape, Inbox, Migration, Registration, ScheduleRow, Store } from "../store/store.js";
 import type { StreamName, StreamQuery } from "../store/stream.js";
 import type { EventPlace, Position, Progress, SqlValue, Unit } from "../store/unit.js";
 import type { Commits } from "./commits.js";
@@ -34,6 +34,7 @@ export interface StoreParts {
   readonly commits: Commits;
   readonly clock: Clock;
   readonly member: string;
+  readonly inboxWindowMs: number;
   dueJobs(): Promise<JobsDue | undefined>;
   /** This process takes part in a consumer from now on; resolves when the others are told. */
   joins(consumer: string): Promise<void>;
@@ -45,11 +46,12 @@ type Read<T> = (session: Session, place: Place) => Promise<T>;
 
 /** The store port on PostgreSQL. */
 export class PostgresStore implements Store {
-  readonly inbox = true;
+  readonly inbox: Inbox;
   readonly #parts: StoreParts;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
+    this.inbox = { windowMs: parts.inboxWindowMs };
   }
 
   commit(units: readonly Unit[], progress: readonly Progress[]) {

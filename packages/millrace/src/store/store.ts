@@ -68,13 +68,19 @@ export interface ScheduleRow {
   readonly next: number | undefined;
 }
 
+/** How long a store tells copies of an event, in log time. */
+export interface Inbox {
+  /** What reached the log by so much later than its own time may be a copy of what nobody remembers: it is not handled unasked. */
+  readonly windowMs: number;
+}
+
 /** The commit and the reads a running process needs. Operators' reads are in `inspect.ts`. */
 export interface Store {
   /**
    * The log may hold an event twice: the store remembers, by consumer and generation, the events that claims of records
    * name, and answers `already` to a copy, whose offset it finishes all the same.
    */
-  readonly inbox?: true;
+  readonly inbox?: Inbox;
   /**
    * Commits a group in one transaction: fence, lock, check, apply. Each unit succeeds or is refused on its own.
    *
