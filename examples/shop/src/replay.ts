@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { embedded, isFailure } from "millrace";
+import { engineFromEnv, isFailure } from "millrace";
 import { startOutside } from "./outside/outside.js";
 import { digestOf } from "./replay/file.js";
 import { historicalShop } from "./replay/history.js";
@@ -30,7 +30,7 @@ async function main(): Promise<number> {
   const dir = options.dataDir ?? `${defaultDir(style)}/replay-${await digestOf(file)}`;
   await claimDir(dir, style);
   const outside = await startOutside();
-  const app = historicalShop({ engine: embedded(dir), outside, style });
+  const app = historicalShop({ engine: engineFromEnv({ ...process.env, MILLRACE_DIR: dir }), outside, style });
   try {
     await app.start();
     const answers = await replay(app, { file, rate, terminal: process.stderr });

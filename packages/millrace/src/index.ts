@@ -15,6 +15,7 @@ export type {
   SendOptions,
   Sent,
   StartOptions,
+  TransactionOutbox,
 } from "./app/app.js";
 export type { MemoryOptions } from "./app/memory.js";
 export type { ReadAggregate } from "./app/read-aggregate.js";
@@ -48,7 +49,7 @@ export { type DocumentOptions, type DocumentType, documents } from "./contract/d
 export { command, event } from "./contract/event.js";
 export { topic } from "./contract/topic.js";
 export { embedded } from "./embedded/embedded.js";
-export type { Engine, EngineContext, OpenEngine, Trouble } from "./engine/engine.js";
+export type { Engine, EngineContext, OpenEngine, Transaction, Trouble } from "./engine/engine.js";
 export type { LogAdapter, OpenLog, OpenStore, Risk, StoreAdapter } from "./engine/halves.js";
 export type { FailureCode, Verdict } from "./failure/codes.js";
 export { Failure, isFailure } from "./failure/failure.js";
@@ -64,6 +65,7 @@ export type {
   RouteTable,
   RowsRouteName,
 } from "./http/http.js";
+export { type EngineEnvironment, engineFromEnv } from "./main/engine-from-env.js";
 export {
   type MillraceApp,
   type MillraceOptions,

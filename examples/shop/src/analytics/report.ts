@@ -48,7 +48,7 @@ export async function report(app: Pick<App, "query">): Promise<Report> {
 /** How many orders and corrections are done with: the orders shipped or cancelled, and all corrections. */
 export async function finished(app: Pick<App, "query">): Promise<number> {
   const [row] = await app.query`SELECT
-    (SELECT coalesce(sum(iif(stage = 'unpacked', -orders, orders)), 0) FROM analytics_stages WHERE stage <> 'placed')
+    (SELECT coalesce(sum(CASE stage WHEN 'unpacked' THEN -orders ELSE orders END), 0) FROM analytics_stages WHERE stage <> 'placed')
     + (SELECT coalesce(sum(invoices), 0) FROM analytics_books)
     - (SELECT coalesce(sum(orders), 0) FROM analytics_stages WHERE stage = 'placed') AS finished`;
   return Number(row?.finished ?? 0);

@@ -43,21 +43,24 @@ export function analyticsService() {
 
 function count(ctx: Context<never>, stage: "placed" | "cancelled" | "shipped" | "unpacked"): void {
   ctx.sql`INSERT INTO analytics_stages (stage, orders) VALUES (${stage}, 1)
-    ON CONFLICT (stage) DO UPDATE SET orders = orders + 1`;
+    ON CONFLICT (stage) DO UPDATE SET orders = analytics_stages.orders + 1`;
 }
 
 function book(ctx: Context<never>, { kind, customerId, country, at, lines, totalPence }: Entry): void {
   ctx.sql`INSERT INTO analytics_books (kind, invoices, lines, pence) VALUES (${kind}, 1, ${lines.length}, ${totalPence})
-    ON CONFLICT (kind) DO UPDATE SET invoices = invoices + 1, lines = lines + excluded.lines, pence = pence + excluded.pence`;
+    ON CONFLICT (kind) DO UPDATE SET invoices = analytics_books.invoices + 1, lines = analytics_books.lines + excluded.lines,
+      pence = analytics_books.pence + excluded.pence`;
   ctx.sql`INSERT INTO analytics_countries (country, pence, since) VALUES (${country}, ${totalPence}, ${at})
-    ON CONFLICT (country) DO UPDATE SET pence = pence + excluded.pence, since = min(since, excluded.since)`;
+    ON CONFLICT (country) DO UPDATE SET pence = analytics_countries.pence + excluded.pence,
+      since = CASE WHEN excluded.since < analytics_countries.since THEN excluded.since ELSE analytics_countries.since END`;
   if (customerId !== undefined) {
     ctx.sql`INSERT INTO analytics_customers (customer, pence, since) VALUES (${customerId}, ${totalPence}, ${at})
-      ON CONFLICT (customer) DO UPDATE SET pence = pence + excluded.pence, since = min(since, excluded.since)`;
+      ON CONFLICT (customer) DO UPDATE SET pence = analytics_customers.pence + excluded.pence,
+        since = CASE WHEN excluded.since < analytics_customers.since THEN excluded.since ELSE analytics_customers.since END`;
   }
   for (const [month, pence] of penceByMonth(lines, at)) {
     ctx.sql`INSERT INTO analytics_months (month, pence) VALUES (${month}, ${pence})
-      ON CONFLICT (month) DO UPDATE SET pence = pence + excluded.pence`;
+      ON CONFLICT (month) DO UPDATE SET pence = analytics_months.pence + excluded.pence`;
   }
 }
 

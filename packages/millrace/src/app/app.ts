@@ -3,7 +3,7 @@ import type { SqlInput } from "../consumer/handler.js";
 import type { EventName, Message } from "../contract/contract.js";
 import type { ContractDeclaration } from "../contract/declaration.js";
 import type { DocumentType } from "../contract/documents.js";
-import type { Change, Engine, OpenEngine } from "../engine/engine.js";
+import type { Change, Engine, OpenEngine, Transaction } from "../engine/engine.js";
 import type { Projection } from "../projection/projection.js";
 import type { ProjectionRows } from "../projection/rows.js";
 import type { ProjectionTable, SqlProjection } from "../projection/sql.js";
@@ -62,6 +62,14 @@ export interface PublishOptions {
   readonly id?: string;
   /** Who caused it, for the audit trail: 1 to 200 characters, none of them a control character. No personal data. */
   readonly actor?: string;
+}
+
+/** The outbox, as one transaction of your own sees it. */
+export interface TransactionOutbox {
+  /** Resolves when the transaction holds the event. Its `offset` is -1: the log has it only after the commit. */
+  publish(event: Message<EventName, unknown>, options?: PublishOptions): Promise<Published>;
+  /** Many events, in their order. Those whose ids are stored already change nothing. */
+  publish(events: readonly Message<EventName, unknown>[], options?: PublishManyOptions): Promise<readonly Published[]>;
 }
 
 /** What a caller may say of many events that are published together. */
@@ -192,6 +200,17 @@ export interface App {
   /** Many events in one commit: all or none. Those whose ids are stored already answer with their first place. */
   publish(events: readonly Message<EventName, unknown>[], options?: PublishManyOptions): Promise<readonly Published[]>;
   send(command: Message<string, unknown>, options?: SendOptions): Promise<Sent>;
+  /**
+   * Publishes inside a transaction of your own, in the PostgreSQL database that the app keeps its state in: the events are
+   * published if it commits, and were never there if it is rolled back. Contracts, ids and owners are checked as `publish` does.
+   *
+   * Events of one key are in the order of your locks: take the lock that orders them (update the row that they are about)
+   * before you publish.
+   *
+   * @param transaction a client of `pg` in a transaction, or `{ query(text, values) }` around that of a query builder
+   * @throws {Failure} ENGINE_UNABLE when the app's state is not in PostgreSQL.
+   */
+  outbox(transaction: Transaction): TransactionOutbox;
   /**
    * Documents of a service of this app, without `service` of the one that keeps the type. Reading them fails with
    * OPTION_INVALID when two services of the app do, or only services that are not in the app.

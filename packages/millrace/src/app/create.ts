@@ -3,6 +3,7 @@ import { sqlQuery } from "../consumer/statement.js";
 import type { EventName, Message } from "../contract/contract.js";
 import type { DocumentType } from "../contract/documents.js";
 import { embedded } from "../embedded/embedded.js";
+import type { Transaction } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
 import type { ProjectionRows } from "../projection/rows.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
@@ -24,6 +25,7 @@ import type {
   SendOptions,
   Sent,
   StartOptions,
+  TransactionOutbox,
 } from "./app.js";
 import { assemble } from "./assemble.js";
 import { chosenServices } from "./chosen.js";
@@ -35,6 +37,7 @@ import { readDocuments } from "./read-documents.js";
 import { type ReadHost, readProjection, tablesAnswering } from "./read-projection.js";
 import { type ReadSaga, readSaga } from "./read-sagas.js";
 import { runningOf } from "./running.js";
+import { transactionOutbox } from "./transaction-outbox.js";
 
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
 export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
@@ -140,6 +143,10 @@ class RunningApp implements App {
 
   async send(command: Message<string, unknown>, options: SendOptions = {}): Promise<Sent> {
     return this.#live().publisher.send(command, options);
+  }
+
+  outbox(transaction: Transaction): TransactionOutbox {
+    return transactionOutbox(this.#live().publisher, transaction);
   }
 
   documents<Doc>(type: DocumentType<Doc>, options: { readonly service?: string } = {}): ReadDocuments<Doc> {

@@ -3,7 +3,7 @@ import type { Committer, Pending } from "../consumer/committer.js";
 import { type Routes, recordOf } from "../consumer/outgoing.js";
 import { encodeToken, operationToken, placeOfRecord } from "../consumer/token.js";
 import type { EventName, Message } from "../contract/contract.js";
-import type { OpenEngine } from "../engine/engine.js";
+import type { OpenEngine, Transaction } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import type { Clock } from "../runtime/clock.js";
@@ -69,20 +69,28 @@ export class Publisher {
     });
   }
 
+  /** In a transaction of the user's own. */
+  async publishIn(
+    transaction: Transaction,
+    events: readonly Message<EventName, unknown>[],
+    options: PublishManyOptions,
+  ): Promise<readonly Published[]> {
+    const { engine } = this.#host;
+    if (engine.publishIn === undefined)
+      throw new Failure(
+        "ENGINE_UNABLE",
+        "app.outbox: this app's state is in a file, which no transaction of yours can share; use app.publish, or an engine on PostgreSQL",
+      );
+    const records = this.#roots(events, options);
+    await engine.publishIn(transaction, records);
+    return records.map(published);
+  }
+
   async publishAll(
     events: readonly Message<EventName, unknown>[],
     options: PublishManyOptions = {},
   ): Promise<readonly Published[]> {
-    checkOptions(options, publishManyOptions, { where: "publish of many" });
-    const { ids, ...rest } = options;
-    if (ids !== undefined && (!Array.isArray(ids) || ids.length !== events.length))
-      throw new Failure("OPTION_INVALID", "publish of many: ids is a list with one id, or undefined, for each event", {
-        details: { option: "ids" },
-      });
-    const records = events.map((event, index) => {
-      const id = ids?.[index];
-      return this.#root(event, id === undefined ? rest : { ...rest, id });
-    });
+    const records = this.#roots(events, options);
     const outcome = await this.#commit({ claim: publishClaim, reads: noReads, effects: { records }, lane: undefined });
     if (outcome.type === "failed") throw outcome.error;
     return records.map(published);
@@ -116,6 +124,19 @@ export class Publisher {
   close(): void {
     this.#unhear();
     for (const waiters of this.#waiters.values()) for (const wake of waiters) wake();
+  }
+
+  #roots(events: readonly Message<EventName, unknown>[], options: PublishManyOptions): NewRecord[] {
+    checkOptions(options, publishManyOptions, { where: "publish of many" });
+    const { ids, ...rest } = options;
+    if (ids !== undefined && (!Array.isArray(ids) || ids.length !== events.length))
+      throw new Failure("OPTION_INVALID", "publish of many: ids is a list with one id, or undefined, for each event", {
+        details: { option: "ids" },
+      });
+    return events.map((event, index) => {
+      const id = ids?.[index];
+      return this.#root(event, id === undefined ? rest : { ...rest, id });
+    });
   }
 
   #root(message: Message<string, unknown>, options: PublishOptions = {}): NewRecord {

@@ -35,6 +35,7 @@ const byFailure: Partial<Readonly<Record<FailureCode, ExitCode>>> = {
   LOG_UNAVAILABLE: exitCodes.unreachable,
   RISK_REFUSED: exitCodes.refused,
   ENGINE_UNABLE: exitCodes.refused,
+  PEER_MISSING: exitCodes.usage,
   WAIT_TIMEOUT: exitCodes.timeout,
   CONTRACT_REJECTED: exitCodes.refused,
   PAYLOAD_LIMIT: exitCodes.refused,

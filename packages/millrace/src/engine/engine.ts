@@ -1,4 +1,4 @@
-import type { LogAdmin, LogReader, LogWriter } from "../log/log.js";
+import type { LogAdmin, LogReader, LogWriter, NewRecord } from "../log/log.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/logger.js";
 import type { Random } from "../runtime/random.js";
@@ -42,6 +42,11 @@ export interface Change {
   readonly leases?: boolean;
 }
 
+/** A transaction of the user's own, as `pg` has it; a query builder's is wrapped in such an object. Answers `{ rows }`. */
+export interface Transaction {
+  query(text: string, values: unknown[]): Promise<unknown>;
+}
+
 /** A part of the engine that does not get on, and why: for whoever asks for this process's health. */
 export interface Trouble {
   readonly part: string;
@@ -60,6 +65,12 @@ export interface OpenEngine {
   onHandled(heard: (results: readonly OperationResult[]) => void): () => void;
   /** Calls `heard` after other processes changed something; never when this one is alone. */
   onChanged(heard: (change: Change) => void): () => void;
+  /**
+   * Leaves events in the outbox in a transaction of the user's own. Engines without a database that others write to have none.
+   *
+   * @throws {Failure} EVENT_ID_REUSED when an id of the caller's own is stored with other content.
+   */
+  publishIn?(transaction: Transaction, records: readonly NewRecord[]): Promise<void>;
   /** What the engine itself does not get on with; nothing where there is no such part. */
   troubles?(): readonly Trouble[];
   /**

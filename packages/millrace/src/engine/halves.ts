@@ -1,10 +1,10 @@
-import type { Awaitable, LogHistory, LogReader, LogWriter, TopicShape } from "../log/log.js";
+import type { Awaitable, LogHistory, LogReader, LogWriter, NewRecord, TopicShape } from "../log/log.js";
 import type { Inspect } from "../store/inspect.js";
 import type { Operate } from "../store/operate.js";
 import type { Outbox } from "../store/outbox.js";
 import type { Store } from "../store/store.js";
 import type { OperationResult, Position } from "../store/unit.js";
-import type { Change, EngineContext } from "./engine.js";
+import type { Change, EngineContext, Transaction } from "./engine.js";
 
 /** A setting of a server that would break a promise. */
 export interface Risk {
@@ -53,6 +53,8 @@ export interface OpenStore {
   readonly inspect: Inspect;
   readonly operate: Operate;
   readonly outbox: Outbox;
+  /** As {@link OpenEngine.publishIn}. */
+  publishIn?(transaction: Transaction, records: readonly NewRecord[]): Promise<void>;
   /** Remembers what is declared of a topic. */
   ensureTopic(topic: TopicShape): Promise<TopicShape>;
   topics(): Promise<readonly TopicShape[]>;

@@ -55,6 +55,7 @@ export const failureCodes = {
   LOG_UNAVAILABLE: { verdict: "retry", summary: "The log cannot be reached." },
   RISK_REFUSED: { verdict: "stop", summary: "A setting of a server would break a promise." },
   ENGINE_UNABLE: { verdict: "stop", summary: "This engine does not have the ability that was asked for." },
+  PEER_MISSING: { verdict: "stop", summary: "A package that the engine needs is not installed." },
   STORE_OWNED: { verdict: "stop", summary: "Another process owns the file." },
   STORE_DAMAGED: { verdict: "stop", summary: "The file of the store is damaged." },
   STORE_FORMAT: { verdict: "stop", summary: "The file was written in a format this version does not read." },

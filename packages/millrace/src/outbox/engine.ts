@@ -79,6 +79,7 @@ class OpenHalves implements OpenEngine {
   readonly store: OpenEngine["store"];
   readonly inspect: OpenEngine["inspect"];
   readonly operate: OpenEngine["operate"];
+  readonly publishIn?: NonNullable<OpenEngine["publishIn"]>;
   readonly onAppended: OpenEngine["onAppended"];
   readonly onHandled: OpenEngine["onHandled"];
   readonly onChanged: OpenEngine["onChanged"];
@@ -105,6 +106,8 @@ class OpenHalves implements OpenEngine {
     this.store = this.#courtesy.store;
     this.inspect = store.inspect;
     this.operate = store.operate;
+    const { publishIn } = store;
+    if (publishIn !== undefined) this.publishIn = (transaction, records) => publishIn(transaction, records);
     this.onAppended = (heard) => log.onAppended(heard);
     this.onHandled = (heard) => store.onHandled(heard);
     this.onChanged = (heard) => store.onChanged(heard);

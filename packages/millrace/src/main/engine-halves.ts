@@ -1,0 +1,99 @@
+import type { EngineContext, OpenEngine } from "../engine/engine.js";
+import type { LogAdapter } from "../engine/halves.js";
+import { Failure } from "../failure/failure.js";
+import { engine } from "../outbox/engine.js";
+import type { KafkaAddress, PostgresAddress } from "./server-address.js";
+
+/** What an engine is made of. Without a log of its own, the store's database has it. */
+export interface EngineHalves {
+  readonly log: KafkaAddress | PostgresAddress | undefined;
+  readonly store: PostgresAddress;
+}
+
+/** Loads the clients that are needed, and opens both halves. What was made for it ends with it. */
+export async function openHalves({ log, store }: EngineHalves, context: EngineContext): Promise<OpenEngine> {
+  const pools: Pool[] = [];
+  try {
+    const pool = await poolOf(store);
+    pools.push(pool);
+    const [{ postgresLog }, { postgresStore }] = await Promise.all([
+      import("../postgres/log.js"),
+      import("../postgres/postgres-store.js"),
+    ]);
+    let logHalf: LogAdapter;
+    if (log?.type === "kafka") logHalf = await kafka(log);
+    else {
+      const ownPool = log === undefined || log.url === store.url ? pool : await poolOf(log);
+      if (ownPool !== pool) pools.push(ownPool);
+      logHalf = postgresLog({ pool: ownPool, ...(log?.schema !== undefined && { schema: log.schema }) });
+    }
+    const storeHalf = postgresStore({ pool, ...(store.schema !== undefined && { schema: store.schema }) });
+    const opened = await engine({ log: logHalf, store: storeHalf }).open(context);
+    return ending(opened, () => end(pools));
+  } catch (error) {
+    await end(pools);
+    throw error;
+  }
+}
+
+type Pool = import("pg").Pool;
+
+async function poolOf({ url, poolMax }: PostgresAddress): Promise<Pool> {
+  const { default: pg } = await peer("pg", () => import("pg"));
+  return new pg.Pool({
+    connectionString: url,
+    max: poolMax,
+    application_name: "millrace",
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+  });
+}
+
+async function kafka(address: KafkaAddress): Promise<LogAdapter> {
+  const { kafkaLog } = await peer("@platformatic/kafka", () => import("../kafka/kafka.js"));
+  const { brokers, tls, sasl, prefix, replicationFactor, minInsyncReplicas, compression } = address;
+  return kafkaLog({
+    client: {
+      bootstrapBrokers: [...brokers],
+      ...(tls && { tls: {} }),
+      ...(sasl !== undefined && { sasl: sasl as never }),
+    },
+    ...(prefix !== undefined && { prefix }),
+    ...(replicationFactor !== undefined && { replicationFactor }),
+    ...(minInsyncReplicas !== undefined && { minInsyncReplicas }),
+    ...(compression !== undefined && { compression: compression as never }),
+  });
+}
+
+/** @throws {Failure} PEER_MISSING when the package is not installed. */
+async function peer<T>(name: string, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message?: string };
+    if (code !== "ERR_MODULE_NOT_FOUND" || message?.includes(`'${name}'`) !== true) throw error;
+    throw new Failure(
+      "PEER_MISSING",
+      `the engine of this environment needs the package ${name}; run: npm install ${name}`,
+      {
+        cause: error,
+        details: { package: name },
+      },
+    );
+  }
+}
+
+/** The same engine, and something that ends after it. */
+function ending(opened: OpenEngine, after: () => Promise<void>): OpenEngine {
+  const close = opened.close.bind(opened);
+  return Object.assign(opened, {
+    async close() {
+      await close();
+      await after();
+    },
+  });
+}
+
+async function end(pools: readonly Pool[]): Promise<void> {
+  for (const pool of pools) await pool.end().catch(() => {});
+}

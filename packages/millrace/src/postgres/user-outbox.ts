@@ -1,0 +1,136 @@
+import type { Transaction } from "../engine/engine.js";
+import { Failure } from "../failure/failure.js";
+import type { NewRecord } from "../log/log.js";
+import type { Clock } from "../runtime/clock.js";
+import { contentDigest, idReused } from "../store/identity.js";
+import { translated } from "./errors.js";
+import { dayOf } from "./names.js";
+import { correlationOf, outboxRecord } from "./outbox-rows.js";
+import { makeDay, outboxDays } from "./partitions.js";
+import type { Place, Places } from "./places.js";
+import type { PgPool } from "./pool.js";
+import type { Topics } from "./topics.js";
+
+/** What publishing in a user's transaction needs of the store. */
+export interface UserOutboxParts {
+  readonly pool: PgPool;
+  readonly places: Places;
+  readonly topics: Topics;
+  readonly clock: Clock;
+  /** A service's shard may hold new events now. */
+  ring(shard: string): void;
+}
+
+/** How long after a publish the relay looks: the user's commit is not heard of. */
+const ringAfterMs = [20, 200];
+
+/** Leaves events in the outbox in transactions of the user's own: what is rolled back was never published. */
+export class UserOutbox {
+  readonly #parts: UserOutboxParts;
+  readonly #days = new Set<string>();
+  readonly #ringing = new Set<string>();
+
+  constructor(parts: UserOutboxParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws {Failure} EVENT_ID_REUSED when an id of the caller's own is stored with other content. */
+  async publish(transaction: Transaction, records: readonly NewRecord[]): Promise<void> {
+    const [first] = records;
+    if (first === undefined) return;
+    const place = await this.#placeOf(first.topic);
+    await this.#makeDay(place);
+    await translated(async () => {
+      const fresh = await this.#fresh(transaction, place, records);
+      if (fresh.length > 0) await insert(transaction, place, fresh);
+    });
+    this.#ringSoon(place.service);
+  }
+
+  /** As a commit does: events belong to the service that owns the first one's topic. */
+  async #placeOf(topic: string): Promise<Place> {
+    const { topics, places } = this.#parts;
+    const shape = await topics.find(topic);
+    if (shape === undefined) throw new Failure("NOT_FOUND", `topic ${topic} is not known; start the app first`);
+    return places.of(shape.owner);
+  }
+
+  /** In a transaction of its own: a partition that the user rolls back would be missed. */
+  async #makeDay(place: Place): Promise<void> {
+    const today = dayOf(this.#parts.clock.now());
+    // The database's clock decides which one is used, and may be on the other side of midnight.
+    for (const day of [today - 1, today, today + 1]) {
+      const name = `${place.schema} ${day}`;
+      if (this.#days.has(name)) continue;
+      await translated(() => makeDay(this.#parts.pool, place.schema, outboxDays, day));
+      this.#days.add(name);
+    }
+  }
+
+  /** Without those that are stored already under an id of the caller's own. */
+  async #fresh(
+    transaction: Transaction,
+    { schema }: Place,
+    records: readonly NewRecord[],
+  ): Promise<readonly NewRecord[]> {
+    const named = records.filter((record) => record.named);
+    if (named.length === 0) return records;
+    const made = await rowsOf(
+      transaction,
+      `INSERT INTO ${schema}.mr_identities(source, id, digest, committed)
+       SELECT source, id, digest, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+       FROM unnest($1::text[], $2::text[], $3::text[]) AS w(source, id, digest) ON CONFLICT DO NOTHING RETURNING source, id`,
+      [named.map(({ source }) => source), named.map(({ id }) => id), named.map(contentDigest)],
+    );
+    const isNew = ({ source, id }: NewRecord) => made.some((row) => row.source === source && row.id === id);
+    for (const record of named.filter((one) => !isNew(one))) {
+      const [stored] = await rowsOf(
+        transaction,
+        `SELECT digest FROM ${schema}.mr_identities WHERE source = $1 AND id = $2`,
+        [record.source, record.id],
+      );
+      if (stored?.digest !== contentDigest(record)) throw idReused(record);
+    }
+    return records.filter((record) => !record.named || isNew(record));
+  }
+
+  #ringSoon(shard: string): void {
+    if (this.#ringing.has(shard)) return;
+    this.#ringing.add(shard);
+    const { clock, ring } = this.#parts;
+    for (const ms of ringAfterMs) clock.after(ms, () => ring(shard));
+    clock.after(ringAfterMs[0] as number, () => this.#ringing.delete(shard));
+  }
+}
+
+/** In the order of the list: numbers are handed out row by row, behind the locks that the user's transaction holds. */
+async function insert(transaction: Transaction, { schema }: Place, records: readonly NewRecord[]): Promise<void> {
+  await rowsOf(
+    transaction,
+    `INSERT INTO ${schema}.mr_outbox(topic, partition, key, id, source, correlation, committed, record)
+     SELECT topic, partition, key, id, source, correlation, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, record
+     FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+       AS w(topic, partition, key, id, source, correlation, record)`,
+    [
+      records.map(({ topic }) => topic),
+      records.map(({ partition }) => partition),
+      records.map(({ key }) => key),
+      records.map(({ id }) => id),
+      records.map(({ source }) => source),
+      records.map(correlationOf),
+      records.map(outboxRecord),
+    ],
+  );
+}
+
+/** Each placeholder stands once, in rising order, so that builders of queries can put their own in their places. */
+async function rowsOf(
+  transaction: Transaction,
+  text: string,
+  values: unknown[],
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const result = (await transaction.query(text, values)) as {
+    readonly rows?: readonly Record<string, unknown>[];
+  } | null;
+  return result?.rows ?? [];
+}
