@@ -20,7 +20,6 @@ import type { Core } from "./core.js";
 import { leaseMs } from "./members.js";
 
 const database = await trialDatabase();
-if (database === undefined) console.info("skipped: faults of commits in PostgreSQL, there is none");
 const url = database?.url ?? "";
 /** As it is sent: BEGIN names READ COMMITTED. */
 const commit = "COMMIT\u0000";
@@ -68,6 +67,7 @@ async function expectOnce(sent: Unit, types: readonly string[]): Promise<void> {
   expect(await core.store.readDocument(checkedService, "things", `d${offset}`)).toBeDefined();
 }
 
+if (database === undefined) console.info("skipped: faults of commits in PostgreSQL, there is none");
 describe.skipIf(database === undefined)("a commit in PostgreSQL", () => {
   it("counts when its answer is lost: it is asked for, and nothing runs twice", async () => {
     for (let round = 0; round < 3; round += 1) {

@@ -4,7 +4,6 @@ import { trialDatabase } from "../testing/trial-database.js";
 import { freshSchema, openCore, published, trialPool } from "../testing/trial-store.js";
 
 const database = await trialDatabase();
-if (database === undefined) console.info("skipped: processes that share a store in PostgreSQL, there is none");
 const url = database?.url ?? "";
 afterAll(() => database?.drop());
 
@@ -26,6 +25,7 @@ async function openShared() {
   };
 }
 
+if (database === undefined) console.info("skipped: processes that share a store in PostgreSQL, there is none");
 describe.skipIf(database === undefined)("processes that share a store in PostgreSQL", () => {
   for (const { name, run } of sharedStoreConformance(openShared)) it(name, run);
 });
