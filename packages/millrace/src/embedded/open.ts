@@ -246,7 +246,7 @@ export class OpenEmbedded implements OpenEngine {
   /** The owner has gone: one of those that are left takes its place, the others join that one. */
   #lost(): void {
     // A writer that only let go of this process must end: two of one process would fence each other.
-    void this.#host?.close();
+    const ended = this.#host?.close();
     [this.#wire, this.#host] = [undefined, undefined];
     this.#calls.disconnect();
     this.#cancelAlive();
@@ -264,7 +264,7 @@ export class OpenEmbedded implements OpenEngine {
         },
       );
     };
-    retry(retryMs.first);
+    void Promise.resolve(ended).then(() => this.#closing || retry(retryMs.first));
   }
 
   /** Says that this process still turns, and looks for itself, in case a bell was missed. */
