@@ -1,3 +1,4 @@
+import { Background } from "../consumer/background.js";
 import { Committer } from "../consumer/committer.js";
 import { Consumer } from "../consumer/consumer.js";
 import type { ConsumerHost } from "../consumer/plan.js";
@@ -43,6 +44,7 @@ export function assemble(engine: OpenEngine, assembly: Assembly): Parts {
     engine,
     slowRuns: loop?.slowRuns,
     committer,
+    background: new Background(clock, committer),
     clock,
     logger,
     routes: plan.routes,
