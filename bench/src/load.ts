@@ -62,3 +62,28 @@ export interface Start {
 export function now(): Start {
   return { ms: performance.now(), cpu: process.cpuUsage() };
 }
+
+/** As {@link openLoop}, until it has `ended`. */
+export function steadily(
+  { perSecond, ended }: { readonly perSecond: number; readonly ended: () => boolean },
+  one: (n: number, dueMs: number) => Promise<unknown>,
+): Promise<void> {
+  const everyMs = 1000 / perSecond;
+  return new Promise((resolve, reject) => {
+    const startMs = performance.now();
+    let begun = 0;
+    let open = 0;
+    const turn = () => {
+      if (ended() && open === 0) return resolve();
+      const nowMs = performance.now();
+      for (; !ended() && startMs + begun * everyMs <= nowMs; begun += 1) {
+        open += 1;
+        one(begun, startMs + begun * everyMs).then(() => {
+          open -= 1;
+        }, reject);
+      }
+      return setImmediate(turn);
+    };
+    turn();
+  });
+}

@@ -1,5 +1,6 @@
 import { Failure, isFailure } from "../failure/failure.js";
 import { compareBuilds } from "../projection/compare.js";
+import { compareTables } from "../projection/compare-tables.js";
 import { verifyBuild } from "../projection/verify.js";
 import { type Build, buildConsumer } from "../store/builds.js";
 import type { ActOutcome } from "../store/operate.js";
@@ -70,9 +71,15 @@ export function projectionActsOf(live: Live): ProjectionActs {
       const known = await builds();
       const one = buildMeant(known, projection, ["live"]);
       const against = buildMeant(known, other ?? projection, ["building", "retired"]);
-      for (const build of [one, against]) if (declaresTables(live, build)) throw inTables(build);
-      const { engine, clock } = live.running;
-      const compared = await compareBuilds({ store: engine.store, clock, one, other: against });
+      const { engine, clock, services } = live.running;
+      const comparing = { store: engine.store, clock, one, other: against };
+      const [tables, others] = [tablesOf(services, one), tablesOf(services, against)];
+      if (`${tables}` !== `${others}`)
+        throw new Failure(
+          "CONFLICT",
+          `${buildConsumer(one)} and ${buildConsumer(against)} keep their rows in different tables; look with app.query`,
+        );
+      const compared = await (tables === undefined ? compareBuilds(comparing) : compareTables(comparing, tables));
       return { one: buildConsumer(one), other: buildConsumer(against), ...compared };
     },
   };
@@ -81,14 +88,17 @@ export function projectionActsOf(live: Live): ProjectionActs {
 function inTables(build: Build): Failure {
   return new Failure(
     "CONFLICT",
-    `${buildConsumer(build)} keeps its rows in tables of its own, which are not compared; build it once more, and look with app.query`,
+    `${buildConsumer(build)} keeps its rows in tables of its own, which are only made by statements in commits: build it once more, and compare the two: millrace projections rebuild ${build.name}, then compare ${build.name}`,
   );
 }
 
-function declaresTables(live: Live, { name, version }: Build): boolean {
-  return live.running.services.some(({ consumers }) =>
-    consumers.some(({ view }) => view?.name === name && view.version === version && view.rows === undefined),
-  );
+/** The tables of a build, in order; undefined when its rows are documents, or nobody declares it any more. */
+function tablesOf(services: Live["running"]["services"], { name, version }: Build): readonly string[] | undefined {
+  for (const { consumers } of services)
+    for (const { view } of consumers)
+      if (view?.name === name && view.version === version && view.rows === undefined)
+        return [...view.tableNames].sort();
+  return undefined;
 }
 
 /** Tries again while the only reason against it is that the new build is behind. */

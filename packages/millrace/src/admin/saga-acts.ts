@@ -1,3 +1,4 @@
+import { documentDeclaration } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
 import { deriveId, seedOf } from "../runtime/ids.js";
 import { decide } from "../saga/decide.js";
@@ -38,7 +39,8 @@ export function sagaActsOf(live: Live): Pick<Admin, "steerSaga"> {
       const act = actOf(live, args);
       const { saga, key, dryRun = false } = args;
       const declared = declarationOf(live, saga);
-      const { stored } = await findSaga(live.running.engine.inspect, saga, key);
+      const found = await findSaga(live.running.engine.inspect, saga, key);
+      const stored = documentDeclaration(declared.documents).parse(found.stored, found.schema) as Instance;
       const letters = await lettersOf(live, stored, args);
       const asked = steerOf(args, stored, letters.length > 0);
       const facts = foresee(declared, stored, asked, act);

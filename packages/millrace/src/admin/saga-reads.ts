@@ -23,6 +23,8 @@ export interface SagaQuery {
 export interface FoundSaga {
   readonly service: string;
   readonly stored: Instance;
+  /** The version of its state. */
+  readonly schema: number;
   readonly instance: SagaInstance;
 }
 
@@ -50,10 +52,17 @@ async function kindsOf(inspect: Inspect, saga: string | undefined): Promise<read
   });
 }
 
+async function unknownSaga(inspect: Inspect, saga: string): Promise<Failure> {
+  const begun = [...new Set((await kindsOf(inspect, undefined)).map((kind) => kind.saga))].sort();
+  const known = begun.length === 0 ? "none has" : `there are ${begun.join(", ")}`;
+  return new Failure("NOT_FOUND", `no saga ${JSON.stringify(saga)} has begun here; ${known}: millrace sagas ls`);
+}
+
 /** Instances of sagas, by what they wait for. */
 export async function listSagas(inspect: Inspect, query: SagaQuery): Promise<readonly SagaSummary[]> {
   const { saga, status, limit, after } = query;
   const kinds = await kindsOf(inspect, saga);
+  if (kinds.length === 0 && saga !== undefined) throw await unknownSaga(inspect, saga);
   const found: SagaSummary[] = [];
   for (const value of status === undefined ? sagaStatuses : [status])
     for (const kind of kinds) {
@@ -78,13 +87,13 @@ function summaryOf({ service, saga }: Kind, stored: StoredDocument): SagaSummary
  */
 export async function findSaga(inspect: Inspect, saga: string, key: string): Promise<FoundSaga> {
   const kinds = await kindsOf(inspect, saga);
-  if (kinds.length === 0)
-    throw new Failure("NOT_FOUND", `no saga ${JSON.stringify(saga)} has begun here; see: millrace sagas ls`);
+  if (kinds.length === 0) throw await unknownSaga(inspect, saga);
   for (const { service, type } of kinds) {
     const [stored] = await inspect.documents({ service, type, id: key, limit: 1 });
     if (stored === undefined) continue;
     const instance = parse(stored);
-    return { service, stored: instance, instance: instanceView(saga, instance) };
+    const { schema } = stored;
+    return { service, schema, stored: instance, instance: instanceView(saga, instance) };
   }
   throw new Failure(
     "NOT_FOUND",

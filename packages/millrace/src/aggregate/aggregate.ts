@@ -16,6 +16,7 @@ import { topicDeclaration } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
 import { checkOptions, type OptionNames } from "../runtime/options.js";
 import type { AggregateDefinition, AggregatePart } from "./definition.js";
+import { isThenable } from "./fold.js";
 import { aggregateHandler } from "./handler.js";
 
 /** How an aggregate is declared. Its functions are pure and synchronous: the same arguments, the same answer. */
@@ -100,6 +101,8 @@ export function aggregate<Events, State, C extends AnyContract, Emits extends An
   checkKept(declared.retentionMs, where);
   for (const name of ["initialState", "decide", "evolve"] as const)
     if (typeof given[name] !== "function") throw invalid(where, name, "is a function");
+  if (isThenable(given.initialState()))
+    throw invalid(where, "initialState", "returns a promise; it returns the state, synchronously");
   const { emits = [], derive } = given;
   if ((derive === undefined) !== (emits.length === 0))
     throw invalid(

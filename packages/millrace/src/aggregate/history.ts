@@ -2,6 +2,7 @@ import { arrived } from "../consumer/received.js";
 import type { Received } from "../contract/contract.js";
 import { Failure } from "../failure/failure.js";
 import type { Awaitable, LogRecord } from "../log/log.js";
+import { checkText } from "../runtime/options.js";
 import type { StreamPage, StreamQuery } from "../store/stream.js";
 import { type Change, changesBetween, plain, valueAt } from "./changes.js";
 import { pageRecords } from "./current.js";
@@ -62,11 +63,13 @@ export async function stateAt(life: Life, moment?: Moment): Promise<StateAt<unkn
 
 /** What changed in the state between two moments. */
 export async function diff(life: Life, from: Moment, to?: Moment): Promise<readonly Change[]> {
+  checkMoment(from ?? null);
   return changesBetween((await stateAt(life, from)).state, (await stateAt(life, to)).state);
 }
 
 /** The event that last changed what is at a path of the state; undefined when none has. */
 export async function blame(life: Life, path: string, moment?: Moment): Promise<Blame | undefined> {
+  checkText(path, `${life.definition.name}: the path to blame`);
   checkMoment(moment);
   let before = initial(life.definition);
   let value = plain(valueAt(before.state, path));
@@ -107,9 +110,9 @@ function isPast(moment: Moment, record: LogRecord): boolean {
   return record.id === moment.before;
 }
 
-function checkMoment(moment: Moment | undefined): void {
+function checkMoment(moment: Moment | null | undefined): void {
   if (moment === undefined) return;
-  const { version, time, before } = moment as { version?: unknown; time?: unknown; before?: unknown };
+  const { version, time, before } = (moment ?? {}) as { version?: unknown; time?: unknown; before?: unknown };
   const sound =
     version !== undefined
       ? Number.isSafeInteger(version) && (version as number) >= 0

@@ -1,3 +1,4 @@
+import { Background } from "../consumer/background.js";
 import { Committer } from "../consumer/committer.js";
 import { Consumer } from "../consumer/consumer.js";
 import { patientEngine } from "../consumer/patient-engine.js";
@@ -44,6 +45,7 @@ export function assemble(engine: OpenEngine, assembly: Assembly): Parts {
     engine: patientEngine(engine, clock, logger),
     slowRuns: loop?.slowRuns,
     committer,
+    background: new Background(clock, committer),
     clock,
     logger,
     routes: plan.routes,

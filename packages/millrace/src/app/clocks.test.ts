@@ -55,7 +55,7 @@ it.each([
   async (whose, _, byMs) => {
     const dir = tempFolder();
     const faults = { clocks: dir, leaseMs, aliveMs: 200 };
-    const both = [await Program.start(dir, faults), await Program.start(dir, faults)] as const;
+    const both = [await Program.start(dir, faults, "timers"), await Program.start(dir, faults, "timers")] as const;
     while ((await shares(both)).join() !== "4,4") expect(programs.size).toBe(2);
     const [owner, other] = both;
     expect(owner.child.pid).toBe(ownerPid(dir));

@@ -9,7 +9,7 @@ import type { ProjectionRows } from "../projection/rows.js";
 import { type Clock, systemClock } from "../runtime/clock.js";
 import { durationMs } from "../runtime/duration.js";
 import { type Logger, pinoLogger } from "../runtime/logger.js";
-import { checkOptions } from "../runtime/options.js";
+import { checkOptions, shown } from "../runtime/options.js";
 import { type Random, systemRandom } from "../runtime/random.js";
 import type { Saga } from "../saga/saga.js";
 import { serviceDeclaration } from "../service/declare.js";
@@ -44,6 +44,19 @@ export function createApp(options: AppOptions, extensions: readonly Extension[])
   return new RunningApp(options, extensions);
 }
 
+/** @throws {Failure} OPTION_INVALID when lines could not be written to it. */
+function checkedLogger(given: Logger | undefined): Logger | undefined {
+  const missing = (["debug", "info", "warn", "error", "child"] as const).filter(
+    (name) => given !== undefined && typeof (given as Partial<Logger> | null)?.[name] !== "function",
+  );
+  if (missing.length === 0) return given;
+  throw new Failure(
+    "OPTION_INVALID",
+    `logger: is ${shown(given)} without ${missing.join(", ")}; give a logger like pino, silentLogger for none, or leave it out`,
+    { details: { option: "logger" } },
+  );
+}
+
 class RunningApp implements App {
   readonly closed: Promise<void>;
   readonly #options: AppOptions;
@@ -72,7 +85,7 @@ class RunningApp implements App {
     this.#plan = planApp(this.#services);
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
-    this.#logger = options.logger ?? pinoLogger();
+    this.#logger = checkedLogger(options.logger) ?? pinoLogger();
     this.#drainMs = durationMs(options.drain ?? "10s", "drain");
     this.closed = new Promise((resolve) => {
       this.#close = resolve;

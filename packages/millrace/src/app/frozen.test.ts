@@ -1,9 +1,10 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { freezeFile, frozenFile } from "../testing/faults-freezing.js";
+import type { FaultName } from "../testing/faults.js";
+import { freezeFile } from "../testing/faults-freezing.js";
 import { endTrials, tempFolder } from "../testing/trial.js";
+import { points, stopped } from "../testing/trial-frozen.js";
 import { expectOnceInOrder, handled, keyOf, ownerPid, Program, programs } from "../testing/trial-members.js";
 
 afterEach(async () => {
@@ -15,8 +16,8 @@ afterEach(async () => {
 const leaseMs = 1_000;
 
 /** Two processes on one file, with half of the partitions in each, and leases much shorter than usual. */
-async function two(dir: string): Promise<readonly [owner: Program, other: Program]> {
-  const faults = { freeze: dir, leaseMs, aliveMs: 200 };
+async function two(dir: string, fault: readonly FaultName[] = []): Promise<readonly [owner: Program, other: Program]> {
+  const faults = { freeze: dir, leaseMs, aliveMs: 200, fault };
   const both = [await Program.start(dir, faults), await Program.start(dir, faults)] as const;
   await shared(both);
   expect(both[0].child.pid).toBe(ownerPid(dir));
@@ -30,21 +31,6 @@ async function shared(both: readonly Program[]): Promise<void> {
     const shares = await Promise.all(both.map(partitions));
     if (shares.every((share) => share === 4)) return;
   }
-}
-
-/** Where processes have frozen so far. */
-function points(dir: string): readonly string[] {
-  const file = join(dir, frozenFile);
-  if (!existsSync(file)) return [];
-  // What follows the last line break is being written just now.
-  const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
-  return lines.map((line) => (JSON.parse(line) as { point: string }).point);
-}
-
-/** Resolves when the process stands still. */
-async function stopped({ child }: Program, beside: Program): Promise<void> {
-  const state = () => spawnSync("ps", ["-o", "state=", "-p", String(child.pid)], { encoding: "utf8" }).stdout;
-  while (!state().startsWith("T")) await beside.ask({ numbers: [] });
 }
 
 interface Freezing {
@@ -88,9 +74,21 @@ async function freezing({ dir, both, victim, pass }: Freezing): Promise<void> {
   for (;;) {
     const { echoed = [] } = await other.ask({ echoed: true });
     if (new Set(echoed).size < n) continue;
-    expect([...echoed].sort((a, b) => a - b)).toEqual(numbers);
+    expect(
+      [...echoed].sort((a, b) => a - b),
+      "nothing is published twice",
+    ).toEqual(numbers);
     return;
   }
+}
+
+/** The one that does not own the file freezes, until the owner has taken all partitions. */
+async function overtaken(dir: string, both: readonly [Program, Program]): Promise<void> {
+  const [owner, other] = both;
+  const taken = async () => {
+    while ((await partitions(owner)) !== 8) expect(programs.size).toBe(2);
+  };
+  await freezing({ dir, both, victim: other, pass: taken });
 }
 
 describe("a process that is stopped at each statement of a commit, and goes on after its lease", () => {
@@ -109,12 +107,12 @@ describe("a process that is stopped at each statement of a commit, and goes on a
 
   it("loses, doubles and reorders nothing when the other takes its partitions meanwhile", async () => {
     const dir = tempFolder();
-    const both = await two(dir);
-    const [owner, other] = both;
-    const taken = async () => {
-      while ((await partitions(owner)) !== 8) expect(programs.size).toBe(2);
-    };
-    await freezing({ dir, both, victim: other, pass: taken });
+    await overtaken(dir, await two(dir));
     expect([...points(dir)].sort()).toEqual(["after the call", "before the call", "in the call"]);
+  }, 120_000);
+
+  it("doubles events when neither its lease nor the claims are looked at: either is enough", async () => {
+    const dir = tempFolder();
+    await expect(overtaken(dir, await two(dir, ["lease", "claim"]))).rejects.toThrow(/nothing (is published )?twice/);
   }, 120_000);
 });

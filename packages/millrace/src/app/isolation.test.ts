@@ -64,7 +64,7 @@ describe("an isolated handler", () => {
       { key: "a", n: 1, attempt: 1 },
       { key: "a", n: 2, attempt: 1 },
     ]);
-    await vi.waitFor(() => expect(heard).toHaveLength(9));
+    await vi.waitFor(() => expect(heard).toHaveLength(9), 15_000);
     expect(heard.filter(({ at }) => at === "command")).toHaveLength(3);
     expect(new Set(heard.map(({ id }) => id)).size).toBe(9);
     expect(heard.filter(({ data }) => (data as { id?: string }).id === "timer")).toHaveLength(3);
@@ -82,7 +82,7 @@ describe("an isolated handler", () => {
     const { place, entries } = await started();
     await place("a", "throw");
     await place("b", "reject");
-    await vi.waitFor(async () => expect((await entries()).map(({ state }) => state)).toEqual(["dead", "dead"]));
+    await vi.waitFor(async () => expect((await entries()).map(({ state }) => state)).toEqual(["dead", "dead"]), 15_000);
     const found = await entries();
     expect(found.find(({ record }) => record.key === "a")).toMatchObject({
       attempt: 3,
@@ -120,7 +120,7 @@ describe("an isolated handler", () => {
     const { place, entries } = await started({ retry: { ...retry, attemptsMax: 1 } });
     await place("a", "exit");
     await place("b", "leak");
-    await vi.waitFor(async () => expect(await entries()).toHaveLength(2));
+    await vi.waitFor(async () => expect(await entries()).toHaveLength(2), 15_000);
     for (const { failure } of await entries()) {
       expect(failure).toMatchObject({ code: "WORKER_ENDED", message: expect.stringContaining("order.placed") });
     }

@@ -13,7 +13,8 @@ import type { Running } from "./app.js";
 import { createApp } from "./create.js";
 
 // A program for members.test.ts: takes part in the folder's file and does what its standard input says, a line of JSON
-// each: publish, ask, spin. Answers are lines of JSON, too. With "timers" behind the folder it also arms and hears timers.
+// each: publish, ask, spin. Answers are lines of JSON, too. With "timers" behind the folder it also arms and hears timers,
+// with "publisher" it runs no consumers.
 
 const dir = process.argv[2] ?? "";
 const Step = z.object({
@@ -84,7 +85,7 @@ const app = createApp(
     },
   ],
 );
-await app.start();
+await app.start(process.argv[3] === "publisher" ? { services: ["owner"] } : {});
 say({ started: process.pid });
 
 interface Ask {

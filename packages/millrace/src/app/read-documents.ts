@@ -1,11 +1,5 @@
-import {
-  checkDocumentId,
-  documentTypeShape,
-  type FindOptions,
-  findConditions,
-  findDocuments,
-  parseStored,
-} from "../consumer/documents.js";
+import { checkDocumentId, documentTypeShape } from "../consumer/documents.js";
+import { type FindOptions, findConditions, findDocuments, parseStored } from "../consumer/find-documents.js";
 import { type DocumentType, documentDeclaration } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
 import type { ServiceDeclaration } from "../service/service.js";

@@ -23,7 +23,20 @@ export function readProjection<Row>(
   const facts = isSqlProjection(projection) ? { ...projection, ...unindexed } : projectionFacts(projection);
   const service = ownerOf(services, facts);
   const type = async () => buildLabel(await answering(store, service, facts));
-  return projectionRows<Row>(facts, { store, service, clock, type });
+  const rows = projectionRows<Row>(facts, { store, service, clock, type });
+  if (!isSqlProjection(projection)) return rows;
+  const refuse = (what: string) => (): never => {
+    throw new Failure(
+      "OPTION_INVALID",
+      `projection ${projection.name}: ${what} knows rows that are documents; its rows are in tables of its own: ask with app.query`,
+    );
+  };
+  const refuseLater = (what: string) => async () => refuse(what)();
+  return {
+    reached: (token, options) => rows.reached(token, options),
+    ...{ get: refuseLater("get"), find: refuseLater("find"), count: refuseLater("count") },
+    subscribe: refuse("subscribe"),
+  };
 }
 
 const unindexed = { indexes: [], commutative: false, schema: {} } as const;

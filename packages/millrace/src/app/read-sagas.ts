@@ -1,4 +1,5 @@
 import { Failure } from "../failure/failure.js";
+import { checkFields, shown } from "../runtime/options.js";
 import { sagaDeclaration } from "../saga/declare.js";
 import type { Instance, SagaStatus } from "../saga/instance.js";
 import { instanceView, type SagaInstance } from "../saga/view.js";
@@ -16,6 +17,8 @@ export interface ReadSaga<State> {
   ): Promise<readonly SagaInstance<State>[]>;
 }
 
+const statuses: readonly SagaStatus[] = ["early", "running", "compensating", "stuck", "completed", "aborted"];
+
 /** The service that owns a part. */
 function ownerOfPart(services: readonly ServiceDeclaration[], of: object): string {
   const owner = services.find(({ parts }) => parts.some((one) => one.of === of));
@@ -32,7 +35,14 @@ export function readSaga<State>(store: Store, services: readonly ServiceDeclarat
       const instance = await read.get(key);
       return instance === undefined ? undefined : instanceView<State>(plan.name, instance);
     },
-    async find({ status }, options) {
+    async find(where, options) {
+      const at = `app.saga(${plan.name}).find`;
+      checkFields(where, at, '{ status: "stuck" }');
+      const { status } = where;
+      if (!statuses.includes(status))
+        throw new Failure("OPTION_INVALID", `${at}: status is ${shown(status)}; there are ${statuses.join(", ")}`, {
+          details: { option: "status" },
+        });
       const found = await read.find({ status }, options);
       return found.map((instance) => instanceView<State>(plan.name, instance));
     },

@@ -52,6 +52,17 @@ describe("millrace aggregate", () => {
     expect(await json("--at", event.id)).toMatchObject({ version: 2 });
   });
 
+  it("says what an option without a value lacks", async () => {
+    expect(await look("--at", "")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--at is empty; write a version, a time, or an event's id"),
+    });
+    expect(await look("--blame", " ")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--blame is empty; write the path of a field"),
+    });
+  });
+
   it("prints what differs between two moments", async () => {
     const ran = await look("--diff", "1..2");
     expect(ran.stdout).toBe("PATH   FROM  TO\npence  0     10\nmoves  1     2\n");

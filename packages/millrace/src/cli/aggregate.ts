@@ -26,6 +26,12 @@ export async function showAggregate(type: string, id: string, options: Aggregate
     throw new Failure("OPTION_INVALID", "--diff goes without --at and --blame: it names its moments itself", {
       details: { option: "--diff" },
     });
+  for (const [option, given, write] of [
+    ["--at", at, "a version, a time, or an event's id"],
+    ["--blame", blame, "the path of a field, like lines.0.quantity"],
+  ] as const)
+    if (given?.trim() === "")
+      throw new Failure("OPTION_INVALID", `${option} is empty; write ${write}`, { details: { option } });
   const target = { ...options, aggregates: () => loadAggregates(options.app) };
   const ask = <T>(call: (admin: Admin) => Promise<T>): Promise<T> => reading(target, call);
   const name = { type, id };

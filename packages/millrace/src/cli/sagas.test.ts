@@ -87,6 +87,13 @@ it.each<[string, readonly string[], number, RegExp]>([
   ["an instance that is not there", ["show", "fulfilment", "o-9"], 3, /no instance "o-9"/],
   ["a saga that is not there", ["retry", "refunds", "o-1", "--reason", "x"], 3, /declares no saga "refunds"/],
   ["a step that is not stuck", ["retry", "fulfilment", "o-1", "--step", "pay", "--reason", "x"], 4, /step pay is done/],
+  ["a list of a saga that is not there", ["ls", "nope"], 3, /no saga "nope" has begun here; there are fulfilment/],
+  [
+    "a step that it does not have",
+    ["skip", "fulfilment", "o-1", "--step", "nope", "--reason", "x"],
+    4,
+    /has no step "nope"; its steps are pay, reserve, ship/,
+  ],
   ["an end that is none", ["force", "fulfilment", "o-1", "--as", "done", "--reason", "x"], 2, /completed or aborted/],
   ["a status that is none", ["ls", "--status", "stucked"], 2, /early|running/],
 ])("exits with what is wrong with %s", async (_, args, code, message) => {

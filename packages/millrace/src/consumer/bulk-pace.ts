@@ -1,6 +1,13 @@
-/** How many rows or statements a unit may hold: few while others commit, too, as they wait for it. */
-const weight = { shared: 2_000, alone: 20_000, step: 4_000 };
-/** The same in bytes, for rows that are large. */
+import type { Background } from "./background.js";
+
+/**
+ * How many rows or statements a unit may hold. `beside`: others of this process work, and wait for each of its turns and
+ * commits. `shared`: other processes commit to the same file.
+ */
+const weightMax = { beside: 400, shared: 2_000, alone: 20_000, step: 4_000 };
+/** Events at a time, beside others. */
+const eventsBeside = 400;
+/** What a unit may hold in bytes, for rows that are large. */
 const bytesMax = { shared: 8 * 1024 * 1024, alone: 64 * 1024 * 1024 };
 /** A unit takes events for so long; what is not stored is folded again after a crash. */
 const foldMs = 1_000;
@@ -17,23 +24,35 @@ export interface UnitSize {
 
 /** How large the units of a bulk may grow, and how soon one is tried again. */
 export class BulkPace {
-  #weightMax = weight.shared;
+  readonly #background: Background;
+  #weightMax = weightMax.shared;
   #bytesMax = bytesMax.shared;
-  #lastCommit = 0;
+  #last = { commit: 0, commits: 0 };
   #reloads = 0;
 
-  /** Enough is in a unit that began so long ago. */
-  isEnough({ weight: weighs, bytes }: UnitSize, forMs: number): boolean {
-    return weighs >= this.#weightMax || bytes >= this.#bytesMax || forMs >= foldMs;
+  constructor(background: Background) {
+    this.#background = background;
   }
 
-  /** A unit is stored. Commits of others between it and the one before: they wait for the next one, and it is to be short. */
+  /** So many events may be folded in one turn. */
+  get eventsMax(): number {
+    return this.#background.shared ? eventsBeside : Number.POSITIVE_INFINITY;
+  }
+
+  /** Enough is in a unit that began so long ago. */
+  isEnough({ weight, bytes }: UnitSize, forMs: number): boolean {
+    const most = this.#background.shared ? weightMax.beside : this.#weightMax;
+    return weight >= most || bytes >= this.#bytesMax || forMs >= foldMs;
+  }
+
+  /** A unit is stored. When no other process has committed since the one before, the next may be larger. */
   stored(commit: number): void {
-    const alone = commit === this.#lastCommit + 1;
-    this.#lastCommit = commit;
+    const { commits } = this.#background;
+    const alone = !this.#background.shared && commit - this.#last.commit <= commits - this.#last.commits;
+    this.#last = { commit, commits };
     this.#reloads = 0;
     this.#bytesMax = alone ? bytesMax.alone : bytesMax.shared;
-    this.#weightMax = alone ? Math.min(this.#weightMax + weight.step, weight.alone) : weight.shared;
+    this.#weightMax = alone ? Math.min(this.#weightMax + weightMax.step, weightMax.alone) : weightMax.shared;
   }
 
   /** What a unit has read had changed: how long is waited until it is tried again. */

@@ -102,6 +102,6 @@ export class BulkUnit {
       effects,
       lane: undefined,
     };
-    return { patient: true, unit, settled };
+    return { patient: true, background: true, unit, settled };
   }
 }

@@ -1,11 +1,11 @@
 import type { Received } from "../contract/contract.js";
 import type { LogRecord } from "../log/log.js";
-import type { Cancel } from "../runtime/clock.js";
 import { signal } from "../runtime/signals.js";
 import type { Outcome } from "../store/unit.js";
 import type { Alone } from "./alone.js";
 import { BatchRefused } from "./batch.js";
 import { BulkPace } from "./bulk-pace.js";
+import { BulkTurns } from "./bulk-turns.js";
 import { type Arrival, BulkUnit } from "./bulk-unit.js";
 import { type ContextHost, HandlerContext } from "./context.js";
 import type { PartitionFeed } from "./feed.js";
@@ -44,19 +44,22 @@ export class Bulk {
   /** The unit is being folded by a store that does not answer at once, or is on its way to disk. */
   #busy = false;
   #closed = false;
-  readonly #pace = new BulkPace();
-  #cancel: Cancel | undefined;
+  readonly #pace: BulkPace;
+  readonly #turns: BulkTurns;
   /** Events that failed in a unit: they run alone, and the unit before them is stored first. */
   readonly #culprits = new Set<string>();
 
   constructor(consumer: RunsHost, host: BulkHost) {
     this.#consumer = consumer;
     this.#host = host;
+    this.#pace = new BulkPace(consumer.host.background);
+    const behind = () => !consumer.feeds.atEnd || this.#waiting.length > this.#pace.eventsMax;
+    this.#turns = new BulkTurns(consumer.host, behind, () => consumer.wake());
   }
 
   /** More may be fetched. */
   get hungry(): boolean {
-    return !this.#busy && this.#waiting.length === 0 && this.#cancel === undefined;
+    return !this.#busy && this.#waiting.length === 0 && !this.#turns.waiting;
   }
 
   /** Events that were fetched and are not stored. */
@@ -73,12 +76,16 @@ export class Bulk {
 
   /** Folds what waits. `more`: what comes next is on its way, or about to be fetched. */
   work(more: boolean): void {
-    if (this.#busy || this.#closed || this.#cancel !== undefined) return;
+    if (this.#busy || this.#closed || this.#turns.waiting) return;
     if (this.#unit?.left === true) this.#again(this.#unit, false);
     // After what came now, more may come.
     const came = this.#waiting.length > 0;
+    if (came && !this.#turns.enter()) return;
     this.#fold();
     if (!this.#busy) this.#store(more || came);
+    if (this.#busy || !came) return;
+    this.#turns.worked();
+    if (this.#waiting.length > 0) setImmediate(() => this.#consumer.wake());
   }
 
   /** Nothing starts for now: what was begun is stored. */
@@ -91,7 +98,7 @@ export class Bulk {
   /** Nothing starts any more; what is not on its way to disk is folded again after the next start. */
   close(): void {
     this.#closed = true;
-    this.#cancel?.();
+    this.#turns.close();
     this.#waiting = [];
   }
 
@@ -106,11 +113,12 @@ export class Bulk {
   /** Gives what waits to the unit under way, up to an event that has to go to its lane; then that one waits for the unit. */
   #fold(): void {
     const waiting = this.#waiting;
+    const { eventsMax } = this.#pace;
     const events: Received<string, unknown>[] = [];
     const places: Arrival[] = [];
     let at = 0;
     try {
-      for (; at < waiting.length && this.#unit?.sealed !== true; at += 1) {
+      for (; at < waiting.length && this.#unit?.sealed !== true && events.length < eventsMax; at += 1) {
         const arrival = waiting[at] as Arrival;
         if (!arrival.partition.left && !this.#admit(arrival, events, places)) break;
         this.#arrived(arrival);
@@ -230,6 +238,7 @@ export class Bulk {
       handledSignal.publish({ consumer: plan.name, event, attempt: 1, outcome: outcome.type });
     unit.done();
     this.#end();
+    this.#turns.worked();
     this.#consumer.progressed();
     this.#consumer.wake();
   }
@@ -237,13 +246,7 @@ export class Bulk {
   /** What it read has changed: the same events again, on what is stored now. */
   #reload(unit: BulkUnit): void {
     const waitMs = this.#pace.reloadMs();
-    if (waitMs > 0) {
-      const { clock, jitter } = this.#consumer.host;
-      this.#cancel = clock.after(waitMs * (0.5 + jitter()), () => {
-        this.#cancel = undefined;
-        this.#consumer.wake();
-      });
-    }
+    if (waitMs > 0) this.#turns.wait(waitMs * (0.5 + this.#consumer.host.jitter()));
     this.#again(unit, false);
   }
 

@@ -10,6 +10,8 @@ export interface Pending {
   readonly unit: Unit;
   /** True for work that must not be given up while the store is away: the same effects are sent again. */
   readonly patient: boolean;
+  /** True for work that gives way to others'. */
+  readonly background?: boolean;
   settled(outcome: Outcome): void;
 }
 
@@ -38,8 +40,11 @@ export class Committer {
   #idle: (() => void)[] = [];
   /** Told after a group that armed timers. */
   onTimers: () => void = () => {};
-  /** When a group was last committed, by the monotonic clock. */
+  /** When a group was last committed, and one with other than background work; by the monotonic clock. */
   committedAt: number;
+  othersAt = Number.NEGATIVE_INFINITY;
+  /** How many groups were committed. */
+  commits = 0;
 
   constructor(store: Store, clock: Clock, logger: Logger) {
     this.#store = store;
@@ -143,10 +148,12 @@ export class Committer {
   #committed(group: readonly Pending[], outcomes: readonly Outcome[]): void {
     this.#failures = 0;
     this.committedAt = this.#clock.monotonic();
+    this.commits += 1;
     let timers = false;
     for (let index = 0; index < group.length; index += 1) {
       const pending = group[index] as Pending;
       if (pending.unit.effects.timers !== undefined || pending.unit.effects.cancels !== undefined) timers = true;
+      if (pending.background !== true) this.othersAt = this.committedAt;
       pending.settled(outcomes[index] as Outcome);
     }
     if (timers) this.onTimers();

@@ -1,12 +1,11 @@
 import type { DocumentDeclaration, DocumentType } from "../contract/documents.js";
 import { Failure } from "../failure/failure.js";
 import type { Awaitable } from "../log/log.js";
-import { checkOptions } from "../runtime/options.js";
-import type { FieldCondition, IndexValue } from "../store/document-query.js";
 import type { DocumentTypeShape, Store, StoredDocument } from "../store/store.js";
 import type { DocumentRead, DocumentWrite, Effects, IndexEntry } from "../store/unit.js";
 import { blameEvent } from "./blame.js";
 import type { DocumentTypes } from "./document-types.js";
+import { type FindOptions, findConditions, findDocuments, indexValue, parseStored } from "./find-documents.js";
 
 /** What a handler's documents need of its context. */
 interface Collecting {
@@ -158,27 +157,19 @@ function placeOf(documents: readonly DocumentWrite[], type: string, id: string):
   return known.get(`${type}/${id}`) ?? -1;
 }
 
-export interface FindOptions {
-  readonly limit?: number;
-  readonly after?: string;
-}
-
-/** A stored document as one of today. */
-export function parseStored(declaration: DocumentDeclaration, stored: StoredDocument): unknown {
-  return declaration.parse(JSON.parse(stored.text), stored.schema);
-}
-
 /** A document type as a service's store has to know it. */
 export function documentTypeShape(declaration: DocumentDeclaration, service: string): DocumentTypeShape {
-  const { name, indexes, unique, version, changes } = declaration;
+  const { name, indexes, unique, version, changes, indexedAsStored = false } = declaration;
+  const parsed = (text: string, schema: number) =>
+    (indexedAsStored ? JSON.parse(text) : parseStored(declaration, { version: 0, schema, text })) as Doc;
   return {
     service,
     type: name,
     indexes,
     unique,
-    schema: version,
+    schema: indexedAsStored ? 1 : version,
     ...(changes ? { changes } : {}),
-    indexOf: (text, schema) => indexEntries(declaration, parseStored(declaration, { version: 0, schema, text }) as Doc),
+    indexOf: (text, schema) => indexEntries(declaration, parsed(text, schema)),
   };
 }
 
@@ -206,89 +197,6 @@ export function checkDocumentId({ name }: Pick<DocumentDeclaration, "name">, id:
 
 function idKind(id: unknown): string {
   return id === null ? "null" : typeof id;
-}
-
-/** What a find asks for, checked: the conditions that indexes answer, and all of them. */
-export interface FindConditions {
-  readonly declaration: DocumentDeclaration;
-  readonly indexed: readonly FieldCondition[];
-  readonly all: readonly (readonly [field: string, value: unknown])[];
-}
-
-/**
- * The conditions of a find. One without a value is never dropped: the answer would hold what nobody asked for.
- *
- * @throws {Failure} INDEX_MISSING when no field has an index; OPTION_INVALID when a condition is undefined.
- */
-export function findConditions(declaration: DocumentDeclaration, where: Doc): FindConditions {
-  const { name, indexes, unique } = declaration;
-  const all = Object.entries(where);
-  const indexed = all
-    .filter(([field]) => unique.includes(field) || indexes.includes(field))
-    .map(([field, value]) => ({ field, equals: indexValue(value) }));
-  if (indexed.length === 0)
-    throw new Failure(
-      "INDEX_MISSING",
-      `${name}: find({ ${all.map(([field]) => field).join(", ")} }) has no index; declare one of the fields in indexes`,
-    );
-  const empty = all.find(([, value]) => value === undefined);
-  if (empty !== undefined)
-    throw new Failure(
-      "OPTION_INVALID",
-      `${name}: find({ ${empty[0]} }) is undefined; leave the condition out, or write null for documents without a value`,
-    );
-  return { declaration, indexed, all };
-}
-
-/**
- * How many a find may answer with.
- *
- * @throws {Failure} OPTION_INVALID when it is no whole number from 1 on: an answer that is empty would mean something else.
- */
-export function checkedLimit(limit: unknown, where: string): number {
-  if (typeof limit === "number" && Number.isSafeInteger(limit) && limit > 0) return limit;
-  throw new Failure("OPTION_INVALID", `${where}: limit is ${String(limit)}; write a whole number from 1 on`, {
-    details: { option: "limit" },
-  });
-}
-
-/** Committed documents that match, in id order: indexes find candidates, the other conditions are checked on them. */
-export async function findDocuments(
-  store: Store,
-  service: string,
-  conditions: FindConditions,
-  options: FindOptions,
-): Promise<readonly unknown[]> {
-  const { declaration, indexed, all } = conditions;
-  const where = `documents ${declaration.name}: find`;
-  checkOptions(options, { limit: true, after: true }, { where });
-  const limit = checkedLimit(options.limit ?? 100, where);
-  const found: unknown[] = [];
-  for (let after = options.after; found.length < limit; ) {
-    const page = await store.findDocuments({
-      service,
-      type: declaration.name,
-      where: indexed,
-      after: after === undefined ? undefined : { value: null, id: after },
-      limit,
-    });
-    for (const stored of page) {
-      const document = parseStored(declaration, stored) as Doc;
-      if (all.every(([name, wanted]) => indexValue(document[name]) === indexValue(wanted))) found.push(document);
-      if (found.length === limit) break;
-    }
-    if (page.length < limit) break;
-    after = page.at(-1)?.id;
-  }
-  return found;
-}
-
-/** What an index can hold: text, numbers, booleans as 0 and 1; anything else as its JSON. */
-export function indexValue(value: unknown): IndexValue {
-  if (value === undefined || value === null) return null;
-  if (typeof value === "string" || typeof value === "number") return value;
-  if (typeof value === "boolean") return value ? 1 : 0;
-  return JSON.stringify(value);
 }
 
 const none: readonly IndexEntry[] = [];

@@ -3,6 +3,7 @@ import type { OpenEngine } from "../engine/engine.js";
 import type { Clock } from "../runtime/clock.js";
 import { type Seed, seedOf } from "../runtime/ids.js";
 import type { Logger } from "../runtime/logger.js";
+import type { Background } from "./background.js";
 import type { BatchHandler } from "./batch.js";
 import type { Committer } from "./committer.js";
 import type { LaneBy } from "./declaration.js";
@@ -74,6 +75,8 @@ export interface ConsumerHost {
   readonly routes: Routes;
   /** What all consumers together may hold of fetched events. */
   readonly memory: EventMemory;
+  /** The work that gives way to the rest. */
+  readonly background: Background;
   /** In [0, 1): spreads retries. */
   readonly jitter: () => number;
   readonly slowRuns?: SlowRuns | undefined;

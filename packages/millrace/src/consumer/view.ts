@@ -12,6 +12,8 @@ export interface View {
   readonly version: number;
   /** Tables of a build, when its rows are in the author's own tables; they are made before it starts. */
   tables(build: BuildName): readonly Migration[];
+  /** The names of those tables, as the author gave them. */
+  readonly tableNames: readonly string[];
   /** Folds events into the rows of a build. */
   fold(build: BuildName): BatchHandler;
   /** How its rows are made, to make them once more; undefined when they are in the author's own tables. */

@@ -37,6 +37,8 @@ export interface DocumentDeclaration {
   readonly unique: readonly string[];
   /** Which documents a commit changed is remembered for a while. */
   readonly changes: boolean;
+  /** No migration changes what is indexed: what is stored is indexed as it is. */
+  readonly indexedAsStored?: boolean;
   /**
    * A document as it is to be stored, with what the schema fills in, trims or drops. Checked.
    *
@@ -157,9 +159,13 @@ function checkIndexes({ jsonSchema }: CompiledSchema, fields: readonly string[],
 /**
  * Declares a kind of document that Millrace makes itself: stored as it is, under a name that no user's type can have.
  */
-export function ownDocuments<Doc>(name: string, options: DocumentOptions<Doc>): DocumentType<Doc> {
-  const { indexes = [], unique = [], id, version = 1, migrate } = options;
-  const facts = { name, idField: id, version, migrate, indexes: [...indexes], unique: [...unique], changes: false };
+export function ownDocuments<Doc>(
+  name: string,
+  options: DocumentOptions<Doc> & Pick<DocumentDeclaration, "indexedAsStored">,
+): DocumentType<Doc> {
+  const { indexes = [], unique = [], id, version = 1, migrate, indexedAsStored = false } = options;
+  const fields = { indexes: [...indexes], unique: [...unique], indexedAsStored };
+  const facts = { name, idField: id, version, migrate, ...fields, changes: false };
   const asItIs: CompiledSchema = {
     jsonSchema: {},
     validate: (value) => ({ ok: true, value }),

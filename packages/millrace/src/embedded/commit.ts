@@ -62,7 +62,7 @@ export class GroupCommit {
   readonly #epoch: number;
   readonly #fence: Statement;
   readonly #texts = new Map<string, Statement>();
-  #commits: number;
+  commits: number;
   #now: number;
   #results: OperationResult[] = [];
   #timers = false;
@@ -75,7 +75,7 @@ export class GroupCommit {
   ) {
     this.#parts = parts;
     this.#epoch = owner.epoch;
-    this.#commits = owner.commits;
+    this.commits = owner.commits;
     this.#now = owner.appended;
     this.#fence = parts.database.prepare("UPDATE mr_engine SET commits = ? WHERE one = 1 AND epoch = ?");
   }
@@ -108,11 +108,11 @@ export class GroupCommit {
     const { database } = this.#parts;
     database.exec("BEGIN IMMEDIATE");
     try {
-      if (Number(this.#fence.run(this.#commits + 1, this.#epoch).changes) !== 1)
+      if (Number(this.#fence.run(this.commits + 1, this.#epoch).changes) !== 1)
         throw new Failure("FENCED", "another process has taken this file over; stop this one");
       const result = work();
       database.exec("COMMIT");
-      this.#commits += 1;
+      this.commits += 1;
       return result;
     } catch (error) {
       // SQLite may have undone the transaction by itself.
@@ -124,13 +124,13 @@ export class GroupCommit {
   #run(units: readonly Unit[], progress: readonly Progress[], failed: ReadonlyMap<number, Outcome>): Outcome[] {
     const { appender, documents, positions } = this.#parts;
     this.moment();
-    const committed: Outcome = { type: "committed", commit: this.#commits + 1 };
+    const committed: Outcome = { type: "committed", commit: this.commits + 1 };
     const outcomes = new Array<Outcome>(units.length);
     for (let index = 0; index < units.length; index += 1)
       outcomes[index] = failed.get(index) ?? this.#unit(units[index] as Unit, index, committed);
     for (const passed of progress) positions.pass(passed);
     appender.write(this.#now);
-    documents.finish(this.#commits + 1);
+    documents.finish(this.commits + 1);
     positions.write();
     return outcomes;
   }
@@ -192,7 +192,7 @@ export class GroupCommit {
     if (effects.records !== undefined) for (const record of effects.records) appender.add(record, stream);
     if (stream !== undefined && effects.records !== undefined) streams.append(stream, effects.records);
     if (effects.snapshot !== undefined) streams.replaceSnapshot(effects.snapshot);
-    if (effects.documents !== undefined) documents.write(effects.documents, this.#commits + 1);
+    if (effects.documents !== undefined) documents.write(effects.documents, this.commits + 1);
     if (effects.statements !== undefined) this.#statements(effects);
     if (effects.timers !== undefined || effects.cancels !== undefined) this.#timers = true;
     if (effects.cancels !== undefined) for (const cancel of effects.cancels) claims.cancel(cancel.service, cancel.name);

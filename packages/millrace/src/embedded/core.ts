@@ -18,14 +18,11 @@ import { type Appending, createOperate, type OperateNow } from "./operate.js";
 import { isRunning } from "./owner.js";
 import { PositionTables } from "./position-tables.js";
 import { TableReads } from "./reads.js";
-import { type Sweep, trim } from "./retention.js";
+import { type Sweep, TrimPace, trim } from "./retention.js";
 import type { Database } from "./sqlite.js";
 import { StreamTables } from "./streams.js";
 import { Topics } from "./topics.js";
 import { TableWrites } from "./writes.js";
-
-const trimEveryMs = 60_000;
-const trimMoreMs = 1_000;
 
 /** What the others on the file are told after a commit. */
 export interface Bell {
@@ -68,6 +65,7 @@ export class Core {
   #cancelTrim = () => {};
   #cancelUnheard = () => {};
   #sweep: Sweep | undefined;
+  readonly #trimPace = new TrimPace();
 
   constructor(parts: CoreParts) {
     const { file, database, reader, prepared, context } = parts;
@@ -92,7 +90,7 @@ export class Core {
     );
     this.reads = new TableReads({ database, reader, documents, positions, lanes, claims, topics: this.topics });
     this.#checkpointer = file === ":memory:" ? undefined : createCheckpointer({ file, database, logger });
-    this.#trimLater(trimEveryMs);
+    this.#trimLater(TrimPace.everyMs);
   }
 
   /** Calls `heard` after each commit, with the member it was made for. */
@@ -244,7 +242,7 @@ export class Core {
         this.#positions.forget(buildConsumer(build));
         this.#lanes.reload();
         this.#cancelTrim();
-        this.#trimLater(trimMoreMs);
+        this.#trimLater(TrimPace.moreMs);
         return told(outcome);
       },
     };
@@ -283,6 +281,7 @@ export class Core {
     const { database, context } = this.#parts;
     this.#cancelTrim = context.clock.after(waitMs, () => {
       let more = false;
+      const before = this.#commit.commits;
       try {
         const transact = <T>(work: () => T) => this.#commit.transact(work);
         const resume = this.#sweep === undefined ? {} : { resume: this.#sweep };
@@ -293,7 +292,7 @@ export class Core {
       } catch (error) {
         context.logger.error({ err: error }, "retention could not remove old records; it tries again in a minute");
       }
-      this.#trimLater(more ? trimMoreMs : trimEveryMs);
+      this.#trimLater(more ? TrimPace.moreMs : this.#trimPace.nextMs(before, this.#commit.commits));
     });
   }
 }

@@ -13,7 +13,7 @@ import { type Host, startHost } from "./host.js";
 import { createInspect } from "./inspect.js";
 import { aliveEveryMs, type FarBell } from "./members.js";
 import { operateBy } from "./operate.js";
-import { makePrivate, type Ownership, refuseEmptied, takeOwnership } from "./owner.js";
+import { makePrivate, type Ownership, refuseDamaged, stillOwned, takeOwnership } from "./owner.js";
 import { attachedSide, type FileSide, ownerSide } from "./sides.js";
 import { greet, type Joining, joinOwner, type Listening, listenFor } from "./socket.js";
 import { type Database, openDatabase } from "./sqlite.js";
@@ -94,7 +94,7 @@ export class OpenEmbedded implements OpenEngine {
   async stand(): Promise<boolean> {
     const { dir, member } = this.#parts;
     if (dir === undefined) return false;
-    this.#ownership ??= takeOwnership(dir, member);
+    this.#ownership = stillOwned(this.#ownership) ?? takeOwnership(dir, member);
     if (this.#ownership === undefined) return this.#attach(await joinOwner(dir, this.#joining));
     await this.#takeOver(dir, this.#ownership);
     return true;
@@ -157,7 +157,7 @@ export class OpenEmbedded implements OpenEngine {
     const file = join(dir, "millrace.db");
     let database: Database | undefined;
     try {
-      refuseEmptied(dir, file);
+      refuseDamaged(dir, file);
       makePrivate(dir, file);
       database = openDatabase(file);
       const prepared = prepareFile(database, file, context.clock.now());
@@ -246,7 +246,7 @@ export class OpenEmbedded implements OpenEngine {
   /** The owner has gone: one of those that are left takes its place, the others join that one. */
   #lost(): void {
     // A writer that only let go of this process must end: two of one process would fence each other.
-    void this.#host?.close();
+    const ended = this.#host?.close();
     [this.#wire, this.#host] = [undefined, undefined];
     this.#calls.disconnect();
     this.#cancelAlive();
@@ -264,7 +264,7 @@ export class OpenEmbedded implements OpenEngine {
         },
       );
     };
-    retry(retryMs.first);
+    void Promise.resolve(ended).then(() => this.#closing || retry(retryMs.first));
   }
 
   /** Says that this process still turns, and looks for itself, in case a bell was missed. */

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { Failure } from "../failure/failure.js";
 import { processRuns } from "../runtime/process-runs.js";
 import { fileFailure, isBusy, isNoDatabase } from "./errors.js";
+import { refuseCutLog } from "./log-check.js";
 import { formatVersion } from "./schema.js";
 import { type Database, sqlite } from "./sqlite.js";
 
@@ -40,7 +41,16 @@ export interface Ownership {
   readonly before: string | undefined;
   /** Notes that the file has its tables: from now on an empty one is a loss. */
   stored(): void;
+  /** False when somebody has put another lock in the place of this process's: then another process may hold that. */
+  holds(): boolean;
   release(): void;
+}
+
+/** The ownership, if it is one still; else the lock is let go. */
+export function stillOwned(ownership: Ownership | undefined): Ownership | undefined {
+  if (ownership === undefined || ownership.holds()) return ownership;
+  ownership.release();
+  return undefined;
 }
 
 /**
@@ -62,6 +72,16 @@ export function refuseEmptied(dir: string, file: string): void {
 }
 
 /**
+ * Refuses what SQLite would open with less in it than was stored. Only for the owner: nobody writes meanwhile.
+ *
+ * @throws {Failure} STORE_DAMAGED
+ */
+export function refuseDamaged(dir: string, file: string): void {
+  refuseEmptied(dir, file);
+  refuseCutLog(file);
+}
+
+/**
  * Makes this process the file's one owner, until it ends: the kernel drops the lock of a killed process at once.
  * The lock is a transaction left open on a second SQLite file. Undefined when another process holds it.
  *
@@ -77,8 +97,10 @@ export function takeOwnership(dir: string, member: string): Ownership | undefine
     lock.exec("BEGIN EXCLUSIVE");
     const { member: before, format } = ownerIn(dir) ?? {};
     writeOwner(dir, { member, format });
+    const { ino } = statSync(file);
     return {
       before,
+      holds: () => statSync(file, { throwIfNoEntry: false })?.ino === ino,
       stored() {
         if (format !== formatVersion) writeOwner(dir, { member, format: formatVersion });
       },

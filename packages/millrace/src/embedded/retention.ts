@@ -34,6 +34,21 @@ export interface Trimmed {
   readonly next: Sweep;
 }
 
+/** How often is looked for what is old: where nothing is committed, less and less often. */
+export class TrimPace {
+  static readonly everyMs = 60_000;
+  static readonly moreMs = 1_000;
+  #waitMs = TrimPace.everyMs;
+  #commits = -1;
+
+  /** How many commits there were before a look, and after it. */
+  nextMs(before: number, after: number): number {
+    this.#waitMs = before === this.#commits ? Math.min(this.#waitMs * 2, 15 * TrimPace.everyMs) : TrimPace.everyMs;
+    this.#commits = after;
+    return this.#waitMs;
+  }
+}
+
 const day = 24 * 60 * 60 * 1_000;
 const blocksMax = 100;
 const charactersMax = 4 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { Failure } from "../failure/failure.js";
@@ -35,9 +35,15 @@ export async function listenFor(dir: string, members: Pick<Members, "admit">, lo
   if (process.platform !== "win32") chmodSync(path, 0o600);
   server.on("error", (error) => logger.error({ err: error }, "other processes cannot join any more"));
   server.unref();
+  const inode = () => statSync(path, { throwIfNoEntry: false })?.ino;
+  const ours = inode();
   return {
     async close() {
+      // Closing removes whatever has this path by now: another owner's socket is put out of the way.
+      const others = inode() !== ours && inode() !== undefined;
+      if (others) renameSync(path, `${path}.kept`);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      if (others) renameSync(`${path}.kept`, path);
       for (const socket of sockets) socket.destroy();
       await closed;
     },

@@ -146,6 +146,7 @@ class ProjectionBuilder {
     const view: View = {
       ...{ name, version, rows },
       tables: () => [],
+      tableNames: [],
       fold: (build) => foldInto(this.#rows.rows(buildLabel(build)), rows),
     };
     const handler = handlerOf(view.fold(first));

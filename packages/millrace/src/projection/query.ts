@@ -1,6 +1,6 @@
-import { checkedLimit, indexValue } from "../consumer/documents.js";
+import { checkedLimit, indexValue, wantedValue } from "../consumer/find-documents.js";
 import { Failure } from "../failure/failure.js";
-import { checkOptions, type OptionNames } from "../runtime/options.js";
+import { checkFields, checkOptions, type OptionNames } from "../runtime/options.js";
 import type { Bound, DocumentQuery, FieldCondition, IndexValue } from "../store/document-query.js";
 import type { ProjectionFacts } from "./projection.js";
 
@@ -46,11 +46,12 @@ const rangeNames: OptionNames<Range<unknown>> = { gt: true, gte: true, lt: true,
  * @throws {Failure} INDEX_MISSING when a field is not indexed; OPTION_INVALID when a condition has no value.
  */
 export function conditionsOf(facts: ProjectionFacts, where: AnyRow): readonly FieldCondition[] {
+  checkFields(where, `projection ${facts.name}: the conditions`, '{ status: "open" }');
   return Object.entries(where).map(([field, wanted]) => {
     checkIndexed(facts, field);
     if (wanted === undefined)
       throw invalid(facts, `${field} is undefined; leave the condition out, or write null for rows without a value`);
-    if (!isRange(wanted)) return { field, equals: indexValue(wanted) };
+    if (!isRange(wanted)) return { field, equals: wantedValue(wanted, `projection ${facts.name}: ${field}`) };
     return { field, ...rangeOf(facts, field, wanted) };
   });
 }

@@ -5,6 +5,8 @@ import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { service } from "../service/declare.js";
 import { endTrials, otherProgram, type Trial, tempFolder, trial } from "../testing/trial.js";
+import { inTime } from "../testing/trial-saga.js";
+import type { ProjectionRows } from "./rows.js";
 import { sqlProjection } from "./sql.js";
 
 const Sold = z.object({ orderId: z.string(), day: z.string(), pence: z.int() });
@@ -62,8 +64,9 @@ it("keeps tables of its own, which answer by the build that is live", async () =
   );
   expect(tables).toEqual([{ name: "sales_a_day_v2_1__days" }, { name: "sales_a_day_v2_2__days" }]);
   await expect(adminOf(t).verifyProjection({ projection: "sales-a-day" })).rejects.toMatchObject({ code: "CONFLICT" });
-  await expect(adminOf(t).compareProjections({ projection: "sales-a-day" })).rejects.toMatchObject({
-    code: "CONFLICT",
+  expect(await inTime(t, adminOf(t).compareProjections({ projection: "sales-a-day" }))).toMatchObject({
+    equal: 3,
+    first: [],
   });
 });
 
@@ -90,4 +93,33 @@ it("refuses names that are none, and statements that write elsewhere", async () 
   await t.app.publish(sold(1, 1));
   await t.restBeside("shop.wrong@1");
   expect(t.status("shop.wrong@1")).toMatchObject({ state: "stopped", failure: { code: "OPTION_INVALID" } });
+});
+
+it("compares two builds of tables row by row, and refuses what statements do not say", async () => {
+  const view = sales(1);
+  const dir = tempFolder();
+  const t = await trial([shop(view)], { dir });
+  for (let n = 0; n < 20; n += 1) await t.app.publish(sold(n, n % 3));
+  await t.rest();
+  const admin = adminOf(t);
+  await expect(admin.verifyProjection({ projection: view.name })).rejects.toMatchObject({
+    code: "CONFLICT",
+    message: expect.stringMatching(/tables of its own.*projections rebuild .*, then compare/),
+  });
+  await admin.rebuildProjection({ ...why, projection: view.name });
+  await t.rest();
+  const equal = await inTime(t, admin.compareProjections({ projection: view.name }));
+  expect(equal).toMatchObject({ onlyOne: 0, onlyOther: 0, different: 0, first: [] });
+  expect(equal.rows[0]).toBe(equal.rows[1]);
+  expect(equal.equal).toBeGreaterThan(0);
+  otherProgram(dir, (database) => database.exec("DELETE FROM sales_a_day_v1_1__days WHERE day = 'd-1'"));
+  const found = await inTime(t, admin.compareProjections({ projection: view.name }));
+  expect(found).toMatchObject({ onlyOne: 0, onlyOther: 1 });
+  expect(found.first).toHaveLength(1);
+  const rows = t.app.projection(view as never) as ProjectionRows<unknown>;
+  for (const ask of [() => rows.get("x"), () => rows.find(), () => rows.count(), async () => rows.subscribe()])
+    await expect(ask()).rejects.toMatchObject({
+      code: "OPTION_INVALID",
+      message: expect.stringContaining("app.query"),
+    });
 });

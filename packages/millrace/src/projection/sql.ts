@@ -155,6 +155,7 @@ class SqlBuilder {
     if (folds.length === 0) throw invalid(`projection ${name}@${version} folds no events; give it some: .on(event, …)`);
     const view: View = {
       ...{ name, version, rows: undefined },
+      tableNames: Object.keys(this.#options.tables),
       tables: (build) =>
         Object.entries(this.#options.tables).map(([table, definition]) => ({
           name: `projection ${buildLabel(build)}: ${table}`,

@@ -38,8 +38,20 @@ export function checkText(given: unknown, where: string): string {
   });
 }
 
+/**
+ * Refuses a value where fields are named, like conditions: null has none, and a list has numbers.
+ *
+ * @throws {Failure} OPTION_INVALID
+ */
+export function checkFields(given: unknown, where: string, example: string): void {
+  if (typeof given === "object" && given !== null && !Array.isArray(given)) return;
+  throw new Failure("OPTION_INVALID", `${where} takes an object, like ${example}, not ${shown(given)}`, {
+    details: { option: "where" },
+  });
+}
+
 /** What somebody gave, for a message: short, and without what an object holds. */
-function shown(given: unknown): string {
+export function shown(given: unknown): string {
   if (typeof given === "string") return JSON.stringify(given.slice(0, 60));
   if (given === null || ["number", "boolean", "undefined", "bigint"].includes(typeof given)) return String(given);
   return Array.isArray(given) ? "a list" : `${typeof given === "object" ? "an" : "a"} ${typeof given}`;

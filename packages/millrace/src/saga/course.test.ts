@@ -3,7 +3,8 @@ import { z } from "zod";
 import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { service } from "../service/declare.js";
-import { endTrials, type Trial, trial } from "../testing/trial.js";
+import { endTrials, trial } from "../testing/trial.js";
+import { begin, ending, on, order, paid, placed, play, reserved, shipped } from "../testing/trial-saga.js";
 import {
   ended,
   type Fate,
@@ -15,60 +16,14 @@ import {
   pay,
   payments,
   refund,
-  release,
   reserve,
   ship,
   shop,
   stock,
 } from "../testing/trial-shop.js";
-import { type Saga, saga } from "./saga.js";
+import { saga } from "./saga.js";
 
 afterEach(endTrials);
-
-const order = { orderId: "o-1", pence: 100 };
-type Order = typeof order;
-const begin = () => saga("fulfilment", { startsOn: orders.placed, key: "orderId", state: ({ data }) => data });
-const ending = (made: Saga<Order, "orderId">) =>
-  made
-    .completed((s) => outcomes.confirmed(s))
-    .aborted((s, { reason }) => outcomes.failed({ orderId: s.orderId, reason }));
-const paid = {
-  send: (s: Order) => pay(s),
-  done: payments.taken,
-  failed: payments.declined,
-  undo: (s: Order) => refund(s),
-};
-const reserved = {
-  send: (s: Order) => reserve(s),
-  done: stock.reserved,
-  failed: stock.shortage,
-  undo: (s: Order) => release(s),
-};
-const shipped = { send: (s: Order) => ship(s), done: parcels.sent, failed: parcels.lost };
-
-interface Playing {
-  readonly saga?: Saga<Order, "orderId">;
-  readonly fates?: (command: string, orderId: string, run: number) => Fate;
-}
-
-async function play({ saga: made = fulfilment(), fates }: Playing = {}) {
-  const runs: string[] = [];
-  const t = await trial(shop({ runs, saga: made, ...(fates === undefined ? {} : { fates }) }));
-  const status = async () => (await t.app.saga(made).get("o-1"))?.status;
-  const history = async () =>
-    ((await t.app.saga(made).get("o-1"))?.history ?? []).map(({ type, step }) => (step ? `${type} ${step}` : type));
-  return { t, status, history, runs: () => runs.map((run) => run.split(" ")[0]) };
-}
-
-async function placed(t: Trial): Promise<void> {
-  await t.app.publish(orders.placed(order));
-  await t.rest();
-}
-
-const on =
-  (command: string, fate: Fate, from = 1, to = Number.POSITIVE_INFINITY) =>
-  (type: string, _: string, run: number): Fate =>
-    type === command && run >= from && run <= to ? fate : "done";
 
 describe("a timeout", () => {
   it("sends nothing again: what was done is taken back", async () => {
@@ -106,7 +61,7 @@ describe("a timeout", () => {
   it("after which a success comes late takes that back by itself", async () => {
     // Its first runs fail for longer than the saga waits.
     const { t, status, runs, history } = await play({
-      fates: on("reserve", "throws", 1, 6),
+      fates: on("reserve", "throws", { from: 1, to: 6 }),
       saga: ending(
         begin()
           .step("pay", paid)
@@ -129,7 +84,7 @@ describe("a timeout", () => {
         .step("pay", paid)
         .step("ship", { ...shipped, timeout: "1s" }),
     );
-    const { t, status, history } = await play({ fates: on("ship", "throws", 1, 6), saga: made });
+    const { t, status, history } = await play({ fates: on("ship", "throws", { from: 1, to: 6 }), saga: made });
     await placed(t);
     await t.clock.advance(600_000);
     await t.rest();
@@ -141,7 +96,7 @@ describe("a timeout", () => {
 describe("a retry", () => {
   it("follows a failed reply, after a pause that doubles", async () => {
     const made = ending(begin().step("pay", { ...paid, retry: { attemptsMax: 4, backoffFirst: "10s" } }));
-    const { t, status, runs } = await play({ fates: on("pay", "failed", 1, 3), saga: made });
+    const { t, status, runs } = await play({ fates: on("pay", "failed", { from: 1, to: 3 }), saga: made });
     await placed(t);
     const seen = [runs().length];
     for (let n = 0; n < 7; n += 1) {
@@ -170,7 +125,7 @@ describe("a retry", () => {
 
 describe("an event that aborts", () => {
   it("takes back what was done, once the step under way is answered", async () => {
-    const { t, status, runs } = await play({ fates: on("reserve", "throws", 1, 3) });
+    const { t, status, runs } = await play({ fates: on("reserve", "throws", { from: 1, to: 3 }) });
     await t.app.publish(orders.placed(order));
     await t.until(() => runs().includes("reserve"));
     await t.app.publish(orders.cancelled(order));
@@ -188,7 +143,7 @@ describe("an event that aborts", () => {
         .step("reserve", { ...reserved, undo: undefined, kind: "retriable" } as never)
         .abortOn(orders.cancelled),
     );
-    const { t, status, history } = await play({ fates: on("reserve", "throws", 1, 3), saga: made });
+    const { t, status, history } = await play({ fates: on("reserve", "throws", { from: 1, to: 3 }), saga: made });
     await t.app.publish(orders.placed(order));
     await t.until(async () => (await history()).includes("sent reserve"));
     await t.app.publish(orders.cancelled(order));

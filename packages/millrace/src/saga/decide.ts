@@ -3,6 +3,7 @@ import type { Fact, Instance, StepState } from "./instance.js";
 import type { Answered, Due, Steer } from "./own-contracts.js";
 import { type SagaPlan, type StepPlan, stepOf } from "./plan.js";
 import { refusePromise } from "./promise.js";
+import { checkedState } from "./state.js";
 import { steer } from "./steer.js";
 import { abort, ending, type Moment, sending, Turn } from "./turn.js";
 
@@ -78,7 +79,8 @@ function start(
   const { removal: _, ...known } = before ?? fresh(key, moment.at);
   const instance = { ...known, started: moment.at, ...(replyTo === undefined ? {} : { replyTo }) };
   const turn = new Turn(plan, instance, moment);
-  turn.note({ type: "started" }, plan.start(event as never));
+  const state = checkedState(plan.start(event as never), stateOf(turn, "state", event.type));
+  turn.note({ type: "started" }, state);
   if (before !== undefined) turn.note({ type: "aborting", why: before.why ?? "it was aborted before it started" });
   progress(turn);
   return turn;
@@ -99,6 +101,11 @@ function abortedEarly(
   return turn;
 }
 
+/** What a state is called that a function made. */
+function stateOf({ plan, instance }: Turn, made: string, type: string): string {
+  return `saga ${plan.name} ${instance.key}: the state that ${made} returned for ${type}`;
+}
+
 /** A reply counts for the command it replies to, once. */
 function reply(turn: Turn, { to, event }: Extract<Input, { type: "reply" }>): void {
   const step = stepOf(turn.plan, to.step);
@@ -107,14 +114,21 @@ function reply(turn: Turn, { to, event }: Extract<Input, { type: "reply" }>): vo
   const open = status === "sent" || (status === "stuck" && undo === undefined);
   if (step.done.type !== event.type) {
     if (open) {
-      turn.learn(step.onFailed, event);
+      if (step.onFailed !== undefined)
+        turn.learn(step.onFailed, event, stateOf(turn, `onFailed of step ${to.step}`, event.type));
       failed(turn, step, `${event.type} was heard`);
     } else if (status === "late") turn.note({ type: "failed", step: step.name, why: `${event.type} was heard, late` });
     return;
   }
   if (!open && status !== "late" && !(status === "skipped" && turn.instance.end === undefined)) return;
   const { state } = turn.instance;
-  const after = step.onDone === undefined ? state : step.onDone(state as never, event as never);
+  const after =
+    step.onDone === undefined
+      ? state
+      : checkedState(
+          step.onDone(state as never, event as never),
+          stateOf(turn, `onDone of step ${to.step}`, event.type),
+        );
   turn.note({ type: "done", step: step.name }, after);
   if (turn.instance.asked !== undefined && step.kind === "pivot")
     turn.note({ type: "too-late", why: turn.instance.asked });

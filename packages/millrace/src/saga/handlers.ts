@@ -7,7 +7,6 @@ import { instanceKey } from "./instance-key.js";
 import type { Answered, Due, Steer } from "./own-contracts.js";
 import { perform, setTimer } from "./perform.js";
 import { type SagaPlan, stepOf } from "./plan.js";
-import { refusePromise } from "./promise.js";
 
 type Heard = Received<string, unknown>;
 
@@ -46,10 +45,6 @@ async function take(saga: SagaDeclaration, ctx: PatternContext, event: Heard, { 
   const instances = ctx.documents(saga.documents);
   const before = await instances.get(key);
   const turn = decide(saga.plan, before, input, { at: ctx.now().getTime(), event: event.id });
-  refusePromise(
-    turn?.instance.state,
-    `saga ${saga.plan.name} ${key}: its state, as state or onDone made it of ${event.type},`,
-  );
   if (turn === undefined) {
     // It was heard before, and a seek back that has it heard again has taken the timer that it set.
     if (before?.timer !== undefined) setTimer(before, undefined, ctx, saga.own);

@@ -1,4 +1,7 @@
 import { type DocumentType, ownDocuments } from "../contract/documents.js";
+import { Failure } from "../failure/failure.js";
+import { shown } from "../runtime/options.js";
+import { checkedState } from "./state.js";
 
 /** Where an instance of a saga stands. */
 export type SagaStatus = "early" | "running" | "compensating" | "stuck" | "completed" | "aborted";
@@ -129,10 +132,52 @@ export function documentKind(type: string, kind: "saga" | "process"): string | u
   return type.startsWith(`${kind} `) ? type.slice(kind.length + 1) : undefined;
 }
 
-/** The documents of a saga's instances. */
+/** Which version of the state a declaration knows, and how older ones become it. */
+export interface StateVersion {
+  readonly version?: number;
+  readonly migrate?: (old: unknown, fromVersion: number) => unknown;
+}
+
+/**
+ * The documents of a saga's or process's instances.
+ *
+ * @throws {Failure} OPTION_INVALID when states of older versions may exist, and nothing says what becomes of them.
+ */
 export function instanceDocuments<Doc extends { readonly key: string; readonly status: string }>(
   kind: "saga" | "process",
   name: string,
+  { version = 1, migrate }: StateVersion,
 ): DocumentType<Doc> {
-  return ownDocuments<Doc>(instanceTypeName(kind, name), { id: "key", indexes: ["status"] as never });
+  const where = `${kind} ${name}`;
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw new Failure("OPTION_INVALID", `${where}: version is ${shown(version)}; write a whole number from 1 on`);
+  if (migrate !== undefined && typeof migrate !== "function")
+    throw new Failure(
+      "OPTION_INVALID",
+      `${where}: migrate is ${shown(migrate)}; it is a function of an older state and its version`,
+    );
+  if (version > 1 && migrate === undefined)
+    throw new Failure(
+      "OPTION_INVALID",
+      `${where}: instances with a state of an older version than ${version} may be under way; give a migrate function`,
+    );
+  return ownDocuments<Doc>(instanceTypeName(kind, name), {
+    id: "key",
+    indexes: ["status"] as never,
+    indexedAsStored: true,
+    version,
+    ...(migrate === undefined ? {} : { migrate: (old, from) => migrated(old as Doc, from, { where, migrate }) }),
+  });
+}
+
+/** What is under way goes on where it is: only its state becomes one of today. One that was not begun has none yet. */
+function migrated<Doc extends { readonly key: string; readonly status: string }>(
+  old: Doc,
+  from: number,
+  { where, migrate }: { readonly where: string; readonly migrate: NonNullable<StateVersion["migrate"]> },
+): Doc {
+  const { state } = old as { readonly state?: unknown };
+  if (old.status === "early") return old;
+  const what = `${where} ${old.key}: the state that migrate returned for one of version ${from}`;
+  return { ...old, state: checkedState(migrate(state, from), what) };
 }

@@ -5,25 +5,10 @@ import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { isFailure } from "../failure/failure.js";
 import { service, serviceDeclaration } from "../service/declare.js";
-import {
-  fulfilment,
-  orders,
-  parcels,
-  pay,
-  payments,
-  refund,
-  release,
-  reserve,
-  ship,
-  shop,
-  stock,
-} from "../testing/trial-shop.js";
-import { saga } from "./saga.js";
+import { begin as beginNamed, paid, reserved, shipped } from "../testing/trial-saga.js";
+import { fulfilment, orders, pay, payments, refund, release, shop } from "../testing/trial-shop.js";
 
-const begin = () => saga("checked", { startsOn: orders.placed, key: "orderId", state: ({ data }) => data });
-const paid = { send: pay, done: payments.taken, undo: refund } as const;
-const reserved = { send: reserve, done: stock.reserved, undo: release } as const;
-const shipped = { send: ship, done: parcels.sent } as const;
+const begin = () => beginNamed("checked");
 const other = command("other", z.object({ parcelId: z.string() }), { key: "parcelId" });
 const unkeyed = topic("unkeyed", { key: "id", events: { seen: event("unkeyed.seen", z.object({ id: z.string() })) } });
 

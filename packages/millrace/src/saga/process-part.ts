@@ -13,12 +13,15 @@ import { checkKebabName } from "../contract/names.js";
 import { Failure } from "../failure/failure.js";
 import { formatReplyTo } from "../log/reply-to.js";
 import { durationMs } from "../runtime/duration.js";
-import { checkOptions, type OptionNames } from "../runtime/options.js";
+import { checkOptions, type OptionNames, shown } from "../runtime/options.js";
+import { checkContracts, checkEvents, checkFunction } from "./check.js";
 import { instanceDocuments, remember } from "./instance.js";
 import { checkKeys, instanceKey } from "./instance-key.js";
+import { decided } from "./output.js";
 import { type Answered, type Due, innerTypes, type OwnContracts, ownContracts, timerName } from "./own-contracts.js";
 import type { ProcessInstance, ProcessOptions, ProcessOutput } from "./process.js";
 import { refusePromise } from "./promise.js";
+import { checkedState } from "./state.js";
 
 type Outgoing = Message<string, unknown>;
 type Input = { readonly type: string; readonly data: unknown };
@@ -35,6 +38,8 @@ const optionNames: OptionNames<Options> = {
   initialState: true,
   decide: true,
   evolve: true,
+  version: true,
+  migrate: true,
   keep: true,
   from: true,
 };
@@ -53,13 +58,20 @@ export class ProcessPart implements Part {
     checkKebabName(name, "a process");
     const where = `process ${name}`;
     checkOptions(options, optionNames, { where });
+    checkEvents(options.hears, `${where}: hears`);
+    checkContracts(options.emits, `${where}: emits`);
+    for (const name of ["initialState", "decide", "evolve"] as const)
+      checkFunction(options[name], `${where}: ${name}`, says[name]);
+    refuseAsync(options.initialState, where);
+    if (typeof options.key !== "string")
+      throw new Failure("OPTION_INVALID", `${where}: key is ${shown(options.key)}; it is the name of a field`);
     if (options.hears.length === 0) throw new Failure("OPTION_INVALID", `${where} hears nothing; list events in hears`);
     checkKeys(options.hears, options.key, where);
     const { keep = "30d" } = options;
     this.#options = options;
     this.#own = ownContracts("process", name);
     this.#keepMs = keep === "forever" ? undefined : durationMs(keep, `${where}: keep`);
-    this.documents = instanceDocuments<Stored>("process", name);
+    this.documents = instanceDocuments<Stored>("process", name, options);
   }
 
   get [part](): PartDeclaration {
@@ -122,11 +134,14 @@ export class ProcessPart implements Part {
     const at = ctx.now().getTime();
     const state = before === undefined ? this.#options.initialState() : before.state;
     const outputs = this.#decided(input, state, key);
+    const where = `process ${this.name} ${key}`;
     const learnt = [input, ...outputs.filter(isMessage)].reduce(
       (known, one) => this.#options.evolve(known, one),
       state,
     );
-    refusePromise(learnt, `process ${this.name} ${key}: the state, as evolve made it of ${input.type},`);
+    // One that has no state from the beginning need not have any.
+    if (learnt !== undefined || state !== undefined)
+      checkedState(learnt, `${where}: the state that evolve returned for ${input.type}`);
     // Events of keys that it is not about leave nothing behind.
     if (before === undefined && outputs.length === 0 && learnt === state) return;
     const history = remember(before?.history ?? [], [{ at, event, type: input.type }]);
@@ -134,7 +149,8 @@ export class ProcessPart implements Part {
     const woken = input.type === "process.woken" ? (input as { data: { name: string } }).data.name : undefined;
     const wakes = Object.fromEntries(Object.entries(began.wakes).filter(([name]) => name !== woken));
     const after = { ...began, wakes, state: learnt, history, changed: at } as Stored;
-    instances.put(this.#perform(outputs, after, ctx));
+    const done = decided(`${where}: what decide returned for ${input.type}`, () => this.#perform(outputs, after, ctx));
+    instances.put(done);
   }
 
   /** @throws {Failure} DECISION_INVALID when `decide` returned something else than a list of outputs. */
@@ -193,6 +209,18 @@ export class ProcessPart implements Part {
     for (const name of Object.keys(before.wakes)) if (!wakes.has(name)) ctx.cancel(timerName(this.#own, key, name));
     if (removal !== undefined) arm("", removal);
   }
+}
+
+const says = {
+  initialState: "that makes the state of an instance which has heard nothing",
+  decide: "of an input and the state that makes a list of outputs",
+  evolve: "of the state and what was decided that makes the next state",
+} as const;
+
+/** @throws {Failure} OPTION_INVALID when nobody would wait for the state. */
+function refuseAsync(initialState: () => unknown, where: string): void {
+  if (typeof (initialState() as { then?: unknown } | null | undefined)?.then !== "function") return;
+  throw new Failure("OPTION_INVALID", `${where}: initialState returns a promise; it returns the state, synchronously`);
 }
 
 type Hearing = (event: Received<string, unknown>, ctx: PatternContext) => Promise<void>;

@@ -135,7 +135,7 @@ it("sets an event aside whose decision or state cannot be used, and says why", a
     "is no list": { decide: () => 42 },
     "no list of commands": { decide: () => [null] },
     "for lot.bid is a promise": { decide: async () => [] },
-    "as evolve made it of lot.bid, is a promise": { evolve: async (state: unknown) => state },
+    "the state that evolve returned for lot.bid is a promise": { evolve: async (state: unknown) => state },
   };
   for (const [why, functions] of Object.entries(wrong)) {
     const auction = process("wrong", {

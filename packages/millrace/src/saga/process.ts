@@ -48,6 +48,10 @@ export interface ProcessOptions<Hears extends AnyEvent, Emits extends AnyContrac
   readonly decide: (input: ProcessInput<Hears>, state: State) => readonly ProcessOutput<MessageOf<Emits>>[];
   /** Called with each input that was decided by, and then with each message that was decided. */
   readonly evolve: (state: State, event: ProcessInput<Hears> | MessageOf<Emits>) => State;
+  /** Of the state (default 1): grows by one when what it holds changes. */
+  readonly version?: number;
+  /** As of a saga: makes a state of today of an older one. Required from version 2 on. */
+  readonly migrate?: (old: unknown, fromVersion: number) => State;
   /** How long instances are kept after their end (default "30d"). */
   readonly keep?: Duration | "forever";
   /** Where a new process starts in topics that hold events already. */

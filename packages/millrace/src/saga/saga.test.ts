@@ -3,22 +3,17 @@ import { z } from "zod";
 import { command } from "../contract/event.js";
 import { service } from "../service/declare.js";
 import { endTrials, type Trial, trial } from "../testing/trial.js";
-import { ended, type Fate, fulfilment, held, orders, type ShopOptions, shop } from "../testing/trial-shop.js";
+import { order, played as playedOut } from "../testing/trial-saga.js";
+import { ended, type Fate, fulfilment, held, orders } from "../testing/trial-shop.js";
 import { saga } from "./saga.js";
 
 afterEach(endTrials);
 
-const order = { orderId: "o-1", pence: 100 };
 const payOnly = command("pay-later", z.object({ orderId: z.string() }), { key: "orderId" });
 
-async function played(options: ShopOptions = {}) {
-  const runs: string[] = [];
-  const saga = options.saga ?? fulfilment();
-  const t = await trial(shop({ runs, ...options, saga }));
-  await t.app.publish(orders.placed(order));
-  await t.rest();
-  const instance = await t.app.saga(saga).get("o-1");
-  return { t, saga, runs: runs.map((run) => run.split(" ")[0]), instance };
+async function played(playing: Parameters<typeof playedOut>[0] = {}) {
+  const { t, saga, runs, instance } = await playedOut(playing);
+  return { t, saga, runs: runs(), instance: await instance() };
 }
 const factsOf = (history: readonly { readonly type: string; readonly step?: string }[] = []) =>
   history.map(({ type, step }) => (step === undefined ? type : `${type} ${step}`));
@@ -91,7 +86,7 @@ describe("a saga", () => {
     expect((await t.entries())[0]?.failure).toMatchObject({
       code: "DECISION_INVALID",
       message:
-        "saga late o-1: its state, as state or onDone made it of order.placed, is a promise; it is returned synchronously",
+        "saga late o-1: the state that state returned for order.placed is a promise; it is returned synchronously",
     });
   });
 

@@ -76,6 +76,13 @@ export interface SagaOptions<E extends AnyEvent, State, Key extends string> {
   readonly key: Key;
   /** What the instance knows at first: JSON. */
   readonly state: (event: ReceivedOf<E>) => State;
+  /** Of the state (default 1): grows by one when what it holds changes. */
+  readonly version?: number;
+  /**
+   * Makes a state of today of one that an older version of the program has stored, when its instance next hears something.
+   * Required from version 2 on.
+   */
+  readonly migrate?: (old: unknown, fromVersion: number) => State;
   /** How long instances are kept after their end (default "30d"). */
   readonly keep?: Duration | "forever";
   /** Where a new saga starts in topics that hold events already. */

@@ -1,54 +1,15 @@
 import { afterEach, describe, expect, it } from "vitest";
-import type { Admin } from "../admin/admin.js";
-import { localAdmin } from "../admin/local.js";
-import { endTrials, type Trial, trial } from "../testing/trial.js";
-import { type Fate, fulfilment, held, orders, type ShopOptions, shop } from "../testing/trial-shop.js";
+import { endTrials } from "../testing/trial.js";
+import { inTime, on, played } from "../testing/trial-saga.js";
+import { type Fate, type Fates, held, orders } from "../testing/trial-shop.js";
 
 afterEach(endTrials);
 
 const by = { actor: "ada", reason: "a test" };
 const one = { saga: "fulfilment", key: "o-1" };
-
-/** The admin of a trial, in whose virtual time its acts are done. */
-function adminOf(t: Trial): Admin {
-  const { running, app, clock } = t;
-  const stopping = new AbortController().signal;
-  const sight = { inspect: running.engine.inspect, live: { app, running }, dir: undefined };
-  return localAdmin({ ...sight, now: () => clock.now(), stopping });
-}
-
-async function stuck(fates: ShopOptions["fates"]) {
-  const runs: string[] = [];
-  const saga = fulfilment();
-  const t = await trial(shop({ runs, saga, ...(fates === undefined ? {} : { fates }) }));
-  await t.app.publish(orders.placed({ orderId: "o-1", pence: 100 }));
-  await t.rest();
-  const admin = adminOf(t);
-  const act = async (verb: "retry" | "skip" | "compensate" | "force", more: object = {}) => {
-    const report = await inTime(t, admin.steerSaga({ ...by, ...one, verb, ...more }));
-    await t.rest();
-    return report;
-  };
-  const status = async () => (await t.app.saga(saga).get("o-1"))?.status;
-  return { t, admin, act, status, runs: () => runs.map((run) => run.split(" ")[0]) };
-}
-
-/** Lets virtual time pass until the act is done. */
-async function inTime<T>(t: Trial, act: Promise<T>): Promise<T> {
-  let over = false;
-  act
-    .finally(() => {
-      over = true;
-    })
-    .catch(() => undefined);
-  await t.until(() => over);
-  return await act;
-}
-
-const faring =
-  (command: string, fate: Fate, fails: number, also: Record<string, Fate> = {}) =>
-  (type: string, _: string, run: number): Fate =>
-    type === command && run <= fails ? fate : (also[type] ?? "done");
+const stuck = (fates: Fates) => played({ fates });
+const faring = (command: string, fate: Fate, fails: number, ...also: readonly Record<string, Fate>[]) =>
+  on(command, fate, { to: fails, also: also[0] ?? {} });
 
 describe("a command that dies", () => {
   it("tells its saga in the same commit, and the saga goes on when the dead letter is redriven", async () => {

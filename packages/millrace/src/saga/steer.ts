@@ -39,7 +39,7 @@ function meant({ instance, plan }: Turn, { step: named }: Steer): string | undef
 
 function retry(turn: Turn, { actor, reason: why, redriven = false, ...act }: Steer): Refused {
   const name = meant(turn, { actor, reason: why, ...act });
-  if (name === undefined || turn.step(name).status !== "stuck") return refuseStep(turn, name);
+  if (name === undefined || turn.step(name).status !== "stuck") return refuseStep(turn, name, act);
   const { undo, tries, dead } = turn.step(name);
   // Its dead letter runs again: another command would be a second one.
   if (redriven) turn.note({ type: "redriven", step: name, why, actor });
@@ -59,7 +59,7 @@ function skip(turn: Turn, act: Steer): Refused {
   const status = name === undefined ? undefined : turn.step(name).status;
   // What is only waited for may be skipped, too, when it is named: its participant may never answer.
   const open = status === "stuck" || (act.step !== undefined && (status === "sent" || status === "undoing"));
-  if (name === undefined || !open) return refuseStep(turn, name);
+  if (name === undefined || !open) return refuseStep(turn, name, act);
   if (turn.step(name).undo === true) turn.note({ type: "undone", step: name, why, actor });
   else if (turn.instance.direction === "back") turn.note({ type: "late", step: name, why, actor });
   else turn.note({ type: "skipped", step: name, why, actor });
@@ -69,7 +69,16 @@ function skip(turn: Turn, act: Steer): Refused {
   return undefined;
 }
 
-function refuseStep(turn: Turn, name: string | undefined): Refusal {
+function refuseStep(turn: Turn, name: string | undefined, { step: named }: Pick<Steer, "step">): Refusal {
+  const { plan } = turn;
+  if (named !== undefined && stepOf(plan, named) === undefined)
+    return {
+      refused: "STEP_UNKNOWN",
+      detail: `it has no step ${JSON.stringify(named)}; its steps are ${plan.stages
+        .flat()
+        .map((step) => step.name)
+        .join(", ")}`,
+    };
   if (name === undefined)
     return { refused: "STEP_UNKNOWN", detail: "name one of its steps: none of them alone is stuck" };
   return { refused: "STEP_NOT_STUCK", detail: `step ${name} is ${turn.step(name).status}, not stuck` };

@@ -2,6 +2,7 @@ import type { Refusal } from "../consumer/handler.js";
 import { evolve } from "./evolve.js";
 import { type Fact, type Instance, remember, type StepState, waiting } from "./instance.js";
 import { pivotOf, type SagaPlan, type StepPlan } from "./plan.js";
+import { checkedState } from "./state.js";
 
 /** When a decision is made, and by which event. */
 export interface Moment {
@@ -46,9 +47,9 @@ export class Turn {
   }
 
   /** What the state is after an event, before what it leads to is decided. */
-  learn(keep: StepPlan["onFailed"], event: unknown): void {
-    if (keep === undefined) return;
-    this.instance = { ...this.instance, state: keep(this.instance.state as never, event as never) };
+  learn(keep: NonNullable<StepPlan["onFailed"]>, event: unknown, what: string): void {
+    const state = checkedState(keep(this.instance.state as never, event as never), what);
+    this.instance = { ...this.instance, state };
   }
 
   step(name: string): StepState {

@@ -8,8 +8,8 @@ import { aliveEvery, freezeAtEach } from "./faults-freezing.js";
 
 /** What is to go wrong. */
 export interface FaultPlan {
-  /** A guard that is turned off. */
-  readonly fault?: FaultName;
+  /** A guard that is turned off, or several. */
+  readonly fault?: FaultName | readonly FaultName[];
   /** How long leases are, in place of 15 s. */
   readonly leaseMs?: number;
   readonly death?: Omit<DeathPoint, "armed">;
@@ -24,7 +24,7 @@ export interface FaultPlan {
 }
 
 const plan = JSON.parse(process.env.MILLRACE_FAULTS ?? "{}") as FaultPlan;
-if (plan.fault !== undefined) plant(plan.fault);
+for (const fault of [plan.fault ?? []].flat()) plant(fault);
 if (plan.leaseMs !== undefined) leasesOf(plan.leaseMs);
 if (plan.death !== undefined)
   dieAt({ ...plan.death, armed: () => plan.armedBy === undefined || existsSync(plan.armedBy) });

@@ -193,10 +193,10 @@ export function given<const Docs extends readonly unknown[] = []>(
   documents?: { readonly [At in keyof Docs]: readonly [type: DocumentType<Docs[At]>, document: NoInfer<Docs[At]>] },
 ): GivenService;
 export function given(pattern: object, before: readonly unknown[] = []): unknown {
+  if (typeof pattern !== "object" || pattern === null) throw notPattern();
   const part = partDeclaration(pattern);
   if (part === undefined) {
-    if (!isService(pattern))
-      throw new Error("given(…) takes what aggregate(), projection(), saga(), process() or service() made, uncopied");
+    if (!isService(pattern)) throw notPattern();
     return new ServiceScene(pattern, before as readonly GivenDocument[]);
   }
   if (pattern instanceof SagaBuilder) {
@@ -209,6 +209,10 @@ export function given(pattern: object, before: readonly unknown[] = []): unknown
   return part.consumers.some(({ view }) => view !== undefined)
     ? new ProjectionScene(part, events)
     : new AggregateScene(pattern as Aggregate<unknown, string>, events);
+}
+
+function notPattern(): Error {
+  return new Error("given(…) takes what aggregate(), projection(), saga(), process() or service() made, uncopied");
 }
 
 function isService(pattern: object): pattern is Service {

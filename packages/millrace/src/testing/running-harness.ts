@@ -30,10 +30,15 @@ import { type VirtualClock, virtualClock } from "./virtual-clock.js";
 
 /** What an app is made of. */
 export function servicesOf(of: Harnessed): readonly ServiceDeclaration[] {
+  if (typeof of !== "object" || of === null) throw notHarnessed();
   const declared = (of as { readonly [declarations]?: readonly ServiceDeclaration[] })[declarations];
   if (declared !== undefined) return declared;
   if ("services" in of && Array.isArray(of.services)) return of.services.map(serviceDeclaration);
-  throw new Failure("OPTION_INVALID", "harness: takes an app that millrace() made, or { services: [ … ] }");
+  throw notHarnessed();
+}
+
+function notHarnessed(): Failure {
+  return new Failure("OPTION_INVALID", "harness: takes an app that millrace() made, or { services: [ … ] }");
 }
 
 const most = 10_000;

@@ -1,5 +1,6 @@
 import { DocumentTypes } from "../consumer/document-types.js";
-import { indexEntries, parseStored } from "../consumer/documents.js";
+import { indexEntries } from "../consumer/documents.js";
+import { parseStored } from "../consumer/find-documents.js";
 import { type DocumentType, documentDeclaration } from "../contract/documents.js";
 import type { DocumentQuery } from "../store/document-query.js";
 import type { Store, StoredDocument } from "../store/store.js";

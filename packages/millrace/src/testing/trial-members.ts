@@ -57,11 +57,11 @@ export class Program {
   readonly #waiting: ((answer: Answer) => void)[] = [];
   #tellAcked: () => void = () => {};
 
-  private constructor(dir: string, started: (answer: Answer) => void, faults: FaultPlan | undefined) {
+  private constructor(args: readonly string[], started: (answer: Answer) => void, faults: FaultPlan | undefined) {
     const file = new URL("../app/members-process.js", import.meta.url).pathname;
     const before = faults === undefined ? [] : ["--import", new URL("./faults-process.js", import.meta.url).href];
     const env = faults === undefined ? process.env : { ...process.env, MILLRACE_FAULTS: JSON.stringify(faults) };
-    const child = spawn(process.execPath, [...before, file, dir, ...(faults?.clocks === undefined ? [] : ["timers"])], {
+    const child = spawn(process.execPath, [...before, file, ...args], {
       stdio: ["pipe", "pipe", "inherit"],
       env,
     });
@@ -77,9 +77,9 @@ export class Program {
     });
   }
 
-  static async start(dir: string, faults?: FaultPlan): Promise<Program> {
+  static async start(dir: string, faults?: FaultPlan, ...what: readonly ("timers" | "publisher")[]): Promise<Program> {
     return await new Promise((resolve) => {
-      const program: Program = new Program(dir, () => resolve(program), faults);
+      const program: Program = new Program([dir, ...what], () => resolve(program), faults);
     });
   }
 

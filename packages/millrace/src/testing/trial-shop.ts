@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Part } from "../consumer/part.js";
 import type { Contract, EventName } from "../contract/contract.js";
 import { documents } from "../contract/documents.js";
 import { command, event } from "../contract/event.js";
@@ -60,7 +61,7 @@ const happy: Fates = () => "done";
 
 export interface ShopOptions {
   readonly fates?: Fates;
-  readonly saga?: Saga<z.infer<typeof Order>, "orderId">;
+  readonly saga?: Part;
   readonly runs?: string[];
 }
 
