@@ -65,6 +65,13 @@ describe.skipIf(database === undefined)("the tables of Millrace", () => {
     expect(rows).toEqual([{ id: "i" }]);
   });
 
+  it("are refused where a schema holds other tables of Millrace", async () => {
+    const { schema } = await installService(pool, "millrace", { service: "log", now });
+    await expect(installShared(pool, schema)).rejects.toSatisfy(
+      (error) => isFailure(error, "OPTION_INVALID") && error.message.includes("a schema each"),
+    );
+  });
+
   it("are refused when a newer version of Millrace has made them", async () => {
     const { schema } = await installService(pool, "millrace", { service: "ahead", now });
     await pool.query(`INSERT INTO ${schema}.mr_schema(number, name) VALUES (99, 'of the future')`);

@@ -86,11 +86,18 @@ interface Wanted {
 
 async function isUpToDate(session: Session, { schema, steps }: Wanted): Promise<boolean> {
   const applied = await readApplied(session, schema);
-  refuseNewer(schema, applied, steps);
+  refuseOther(schema, applied, steps);
   return applied.length === steps.length;
 }
 
-function refuseNewer(schema: string, applied: readonly AppliedStep[], steps: readonly SchemaStep[]): void {
+function refuseOther(schema: string, applied: readonly AppliedStep[], steps: readonly SchemaStep[]): void {
+  const [first] = applied;
+  if (first !== undefined && first.name !== steps[0]?.name)
+    throw new Failure(
+      "OPTION_INVALID",
+      `schema ${schema} holds other tables of Millrace (${first.name}): a log and a store need a schema each`,
+      { details: { option: "schema" } },
+    );
   const newest = applied.at(-1);
   if (newest === undefined || newest.number <= steps.length) return;
   throw new Failure(
@@ -106,7 +113,7 @@ async function install(session: Session, wanted: Wanted): Promise<void> {
   await session.script(`CREATE TABLE IF NOT EXISTS ${schema}.mr_schema(
     number integer PRIMARY KEY, name text NOT NULL, applied timestamptz NOT NULL DEFAULT clock_timestamp())`);
   const applied = await readApplied(session, schema);
-  refuseNewer(schema, applied, steps);
+  refuseOther(schema, applied, steps);
   for (const step of steps.slice(applied.length)) {
     await session.script(step.sql.replaceAll("$schema", schema).replaceAll("$number", String(number)));
     await session.rows(`INSERT INTO ${schema}.mr_schema(number, name) VALUES ($1, $2)`, step.number, step.name);

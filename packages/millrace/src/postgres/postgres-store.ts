@@ -100,7 +100,8 @@ async function openStore(
   const { clock, logger, random } = context;
   const reads = { pool, shared, log, now: () => clock.now() };
   const member = `${process.pid}/${uuidv7(random).next(clock.now())}`;
-  const core = new Core({ pool, shared, context, member, dueJobs: () => translated(() => look(reads, dueJobs)) });
+  const jobs = () => translated(() => look(reads, dueJobs));
+  const core = new Core({ pool, shared, context, member, inboxWindowMs: keeping.inboxMs, dueJobs: jobs });
   await core.open();
   const left = (shards: readonly string[]) => {
     core.committed.tell(shards);
