@@ -4,6 +4,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { javaProgram, kafkaJars } from "./kafka-jars.js";
+import { type SecureListener, secureListener } from "./kafka-secure.js";
 import { LocalProcess } from "./local-process.js";
 import type { Servers } from "./machine.js";
 import { freePorts, workFolder } from "./place.js";
@@ -14,6 +15,8 @@ const run = promisify(execFile);
 export interface KafkaWanted {
   readonly name: string;
   readonly brokers: number;
+  /** One broker of it also takes TLS with a user and a password. */
+  readonly secure?: boolean;
 }
 
 /** Where one node listens, on loopback. */
@@ -24,22 +27,24 @@ interface Node {
 }
 
 /** A Kafka cluster of so many nodes, each broker and controller, from jars, on free loopback ports. */
-export async function localKafka({ name, brokers }: KafkaWanted): Promise<Servers> {
+export async function localKafka({ name, brokers, secure = false }: KafkaWanted): Promise<Servers> {
   const [java, jars] = [await javaProgram(), await kafkaJars()];
   const folder = await workFolder("kafka");
   try {
     const nodes = await freeNodes(brokers);
     const classes = ["-cp", join(jars, "*")];
     const clusterId = newClusterId();
+    const [port] = await freePorts(1);
+    const safe = secure ? await secureListener(folder, port as number) : undefined;
     const machines = await Promise.all(
       nodes.map(async (node) => {
         const home = join(folder, String(node.id));
         await mkdir(home);
         const settings = join(home, "server.properties");
-        await writeFile(settings, properties(node, { nodes, home }));
+        await writeFile(settings, properties(node, { nodes, home, safe }));
         await writeFile(join(home, "log"), "");
         const format = ["kafka.tools.StorageTool", "format", "--cluster-id", clusterId, "--config", settings];
-        await run(java, ["-XX:TieredStopAtLevel=1", ...classes, ...format]);
+        await run(java, ["-XX:TieredStopAtLevel=1", ...classes, ...format, ...(safe?.format ?? [])]);
         return new LocalProcess({
           name: nodeName(name, node.id),
           command: java,
@@ -63,7 +68,8 @@ export async function localKafka({ name, brokers }: KafkaWanted): Promise<Server
       await close();
       throw error;
     }
-    return { origin: "local", address: nodes.map(({ port }) => `127.0.0.1:${port}`).join(","), machines, close };
+    const address = nodes.map((node) => `127.0.0.1:${node.port}`).join(",");
+    return { origin: "local", address, machines, secure: safe?.secure, close };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
@@ -93,16 +99,25 @@ function heap(brokers: number): readonly string[] {
   return ["-Xms128m", brokers === 1 ? "-Xmx512m" : "-Xmx320m", "-XX:+UseSerialGC", "-Xshare:auto"];
 }
 
-function properties(node: Node, { nodes, home }: { readonly nodes: readonly Node[]; readonly home: string }): string {
+/** What a node's settings depend on, beside itself. */
+interface Surroundings {
+  readonly nodes: readonly Node[];
+  readonly home: string;
+  readonly safe: SecureListener | undefined;
+}
+
+function properties(node: Node, { nodes, home, safe }: Surroundings): string {
   const copies = Math.min(3, nodes.length);
+  const also = safe === undefined ? "" : `,${safe.listener}`;
   const all: Readonly<Record<string, string | number>> = {
     ...kafkaSettings(copies),
+    ...safe?.settings,
     "process.roles": "broker,controller",
     "node.id": node.id,
     "controller.quorum.voters": nodes.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(","),
-    listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${node.port}`,
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}${also}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${node.port}${also}`,
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": join(home, "data"),

@@ -1,18 +1,24 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Secure } from "./machine.js";
 import { type Act, acts, openServices, type Servers, type Services } from "./services.js";
 
 /** What a keeper answers: the servers asked for, or why not. */
 export type KeeperAnswer =
-  | { readonly address: string; readonly origin: string; readonly machines: readonly string[] }
+  | {
+      readonly address: string;
+      readonly origin: string;
+      readonly machines: readonly string[];
+      readonly secure?: Secure | undefined;
+    }
   | { readonly unavailable: string }
   | { readonly done: true };
 
 /** A door to {@link Services} for other processes of this machine. */
 export interface Keeper {
   /**
-   * `POST {address}/postgres/NAME`, `/kafka/BROKERS/NAME`, `/machine/NAME/ACT`, `/close/MACHINE`; names may be left out. Each
+   * `POST {address}/postgres/NAME`, `/kafka/BROKERS/NAME`, `/secure-kafka`, `/machine/NAME/ACT`, `/close/MACHINE`; names may be left out. Each
    * answers a {@link KeeperAnswer} when it is done.
    */
   readonly address: string;
@@ -60,6 +66,7 @@ async function answer(
   const [first = "", second = ""] = names;
   if (what === "postgres") return describe(await services.postgres(first || undefined));
   if (what === "kafka") return describe(await services.kafka(Number(first || "1"), second || undefined));
+  if (what === "secure-kafka") return describe(await services.secureKafka());
   const running = await services.running();
   if (what === "close") {
     await running.find(({ machines }) => machines.some(({ name }) => name === first))?.close();
@@ -76,6 +83,6 @@ function isAct(text: string): text is Act {
   return (acts as readonly string[]).includes(text);
 }
 
-function describe({ address, origin, machines }: Servers): KeeperAnswer {
-  return { address, origin, machines: machines.map(({ name }) => name) };
+function describe({ address, origin, machines, secure }: Servers): KeeperAnswer {
+  return { address, origin, secure, machines: machines.map(({ name }) => name) };
 }

@@ -18,12 +18,22 @@ export const acts = ["start", "stop", "kill", "pause", "resume"] as const;
 /** One of {@link acts}. */
 export type Act = (typeof acts)[number];
 
+/** How to reach what wants to know who is there; `ca` is a certificate to trust. */
+export interface Secure {
+  readonly address: string;
+  readonly ca: string;
+  readonly username: string;
+  readonly password: string;
+}
+
 /** Servers of one kind, ready to be used. */
 export interface Servers {
   /** `local`: processes of this machine that were started for the purpose. */
   readonly origin: "environment" | "compose" | "local";
   /** A URL for PostgreSQL; `host:port,host:port` for Kafka. */
   readonly address: string;
+  /** Where a Kafka takes TLS with a user and a password (SCRAM-SHA-512), if it was asked for. */
+  readonly secure?: Secure | undefined;
   /** Empty where the servers are others', who are not to be disturbed. */
   readonly machines: readonly Machine[];
   /** Stops them, and removes what they have stored. */

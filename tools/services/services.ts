@@ -15,6 +15,8 @@ export interface Services {
    * @throws {Unavailable} when there is none, and none can be started.
    */
   kafka(brokers?: number, name?: string): Promise<Servers>;
+  /** One broker of our own, which also takes TLS with a user and a password. */
+  secureKafka(): Promise<Servers>;
   /** All that were handed out. */
   running(): Promise<readonly Servers[]>;
   /** Stops what was started. */
@@ -53,6 +55,7 @@ export function openServices(): Services {
         if (found.address.split(",").length >= brokers) return found;
         throw new Unavailable(`MILLRACE_TEST_KAFKA names ${found.address}: ${brokers} brokers are needed`);
       }),
+    secureKafka: () => once("kafka secure", () => localKafka({ name: "secure", brokers: 1, secure: true })),
     running,
     async close() {
       await Promise.all((await running()).map((servers) => servers.close()));

@@ -1,4 +1,4 @@
-import { protocolErrors, protocolErrorsCodesById, TimeoutError } from "@platformatic/kafka";
+import { AuthenticationError, protocolErrors, protocolErrorsCodesById, TimeoutError } from "@platformatic/kafka";
 import { Failure, isFailure } from "../failure/failure.js";
 
 /** Errors of the protocol that are told apart here, by their codes. */
@@ -41,6 +41,7 @@ export function isPassingError(error: unknown): boolean {
   if (isFailure(error)) return error.verdict === "retry";
   // The library says of a request without an answer that it is not to be sent again; our batches may be.
   if (isTimeout(error)) return true;
+  if (isRefusal(error)) return false;
   const { findBy } = error as LibraryError;
   // A broker that starts anew may not know a topic yet, nor where its leaders are.
   if (findBy?.call(error, "hasStaleMetadata", true)) return true;
@@ -54,15 +55,25 @@ export function hasCode(error: unknown, code: number): boolean {
 
 /** A request was not answered in time. The library's connection is of no use after that. */
 export function isTimeout(error: unknown): boolean {
-  if (error instanceof TimeoutError) return true;
+  return anywhere(error, (one) => one instanceof TimeoutError);
+}
+
+/** The brokers do not accept who the client says it is. */
+function isRefusal(error: unknown): boolean {
+  return anywhere(error, (one) => one instanceof AuthenticationError);
+}
+
+/** The library wraps what happened in what came of it. */
+function anywhere(error: unknown, is: (error: unknown) => boolean): boolean {
+  if (is(error)) return true;
   const { errors = [], cause } = error as Partial<AggregateError>;
-  return errors.some(isTimeout) || (cause instanceof Error && isTimeout(cause));
+  return errors.some((one) => anywhere(one, is)) || (cause instanceof Error && anywhere(cause, is));
 }
 
 /** An error of the client as a failure; what is one already stays as it is. */
 export function failureOf(error: unknown, what: string): Failure {
   if (isFailure(error)) return error;
-  if ((error as LibraryError).findBy?.("code", "PLT_KFK_AUTHENTICATION"))
+  if (isRefusal(error))
     return new Failure("OPTION_INVALID", `${what}: Kafka does not accept the client's sasl: ${sentence(error)}`, {
       cause: error,
     });

@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 export interface TrialServers {
   /** A URL for PostgreSQL; `host:port,host:port` for Kafka. */
   readonly address: string;
+  /** Where a "secure-kafka" takes TLS with a user and a password (SCRAM-SHA-512). */
+  readonly secure: TrialAccess | undefined;
   /** Those that may be disturbed: of servers that nobody else uses, which this run has started. */
   readonly machines: readonly string[];
   /** Resolves when it is done; a machine that starts answers then. */
@@ -12,13 +14,22 @@ export interface TrialServers {
   close(): Promise<void>;
 }
 
-/** What to ask for: a PostgreSQL, a Kafka of one broker, or one of three. */
-export type TrialKind = "postgres" | "kafka/1" | "kafka/3";
+/** How to reach what wants to know who is there; `ca` is a certificate to trust. */
+export interface TrialAccess {
+  readonly address: string;
+  readonly ca: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** What to ask for: a PostgreSQL, a Kafka of one broker, of three, or one that also wants to know who is there. */
+type TrialKind = "postgres" | "kafka/1" | "kafka/3" | "secure-kafka";
 
 /** What a keeper answers; see tools/services/keeper.ts. */
 interface Answer {
   readonly address?: string;
   readonly machines?: readonly string[];
+  readonly secure?: TrialAccess;
   readonly unavailable?: string;
 }
 
@@ -36,11 +47,13 @@ export async function trialServers(
   const {
     address,
     machines = [],
+    secure,
     unavailable,
   } = await ask(own ? `${kind}/own${randomBytes(4).toString("hex")}` : kind);
   if (address !== undefined)
     return {
       address,
+      secure,
       machines: own ? machines : [],
       disturb,
       async close() {
