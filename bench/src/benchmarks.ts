@@ -14,6 +14,7 @@ export const benchmarks = {
   saga: async () => (await import("./saga.js")).sagaBenchmark,
   visible: async () => (await import("./visible.js")).visibleBenchmark,
   scale: async () => (await import("./scale.js")).scale,
+  kafka: async () => (await import("./kafka.js")).kafkaBenchmark,
   growth: async () => (await import("./growth.js")).growth,
   start: async () => (await import("./start.js")).start,
 } as const satisfies Readonly<Record<string, () => Promise<Benchmark>>>;
