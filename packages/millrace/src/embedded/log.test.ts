@@ -1,32 +1,23 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, it } from "vitest";
-import { silentLogger } from "../runtime/logger.js";
-import { systemRandom } from "../runtime/random.js";
+import type { OpenEngine } from "../engine/engine.js";
 import { logConformance } from "../testing/conformance/log.js";
-import { virtualClock } from "../testing/virtual-clock.js";
-import { embedded } from "./embedded.js";
+import { type EmbeddedKind, embeddedKinds, openEmbeddedTrial } from "../testing/trial-embedded.js";
 
-async function openLog() {
-  const dir = mkdtempSync(join(tmpdir(), "millrace-log-"));
-  const open = () => embedded(dir).open({ clock: virtualClock(), random: systemRandom, logger: silentLogger });
-  let engine = await open();
+const openLog = async (kind: EmbeddedKind) => {
+  const trial = await openEmbeddedTrial(kind);
   return {
-    get log() {
-      return engine.log;
+    get log(): OpenEngine["log"] {
+      return trial.engine.log;
     },
-    async reopen() {
-      await engine.close();
-      engine = await open();
-    },
-    async close() {
-      await engine.close();
-      rmSync(dir, { recursive: true });
-    },
+    reopen: trial.reopen,
+    close: trial.close,
   };
-}
+};
 
-describe("the embedded log", () => {
-  for (const { name, run } of logConformance(openLog)) it(name, run);
+const inMemory = "what is in memory ends with its process";
+const exceptions = { "holds what it has acknowledged when it is opened again, and goes on behind it": inMemory };
+
+describe.each(embeddedKinds)("the embedded log, %s", (kind) => {
+  const left = kind === "in memory" ? exceptions : {};
+  for (const { name, run } of logConformance(() => openLog(kind), left)) it(name, run);
 });

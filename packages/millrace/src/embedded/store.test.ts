@@ -1,43 +1,29 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, it } from "vitest";
-import { silentLogger } from "../runtime/logger.js";
-import { systemRandom } from "../runtime/random.js";
+import type { OpenEngine } from "../engine/engine.js";
 import { storeConformance } from "../testing/conformance/store.js";
-import { virtualClock } from "../testing/virtual-clock.js";
-import { embedded } from "./embedded.js";
+import { type EmbeddedKind, embeddedKinds, openEmbeddedTrial } from "../testing/trial-embedded.js";
 
 const topic = { name: "conformance", partitions: 2, owner: "checking", key: "k", retentionMs: undefined };
 
-async function openStore() {
-  const dir = mkdtempSync(join(tmpdir(), "millrace-store-"));
-  const open = async () => {
-    const opened = await embedded(dir).open({ clock: virtualClock(), random: systemRandom, logger: silentLogger });
-    await opened.log.ensureTopic(topic);
-    await opened.log.ensureTopic({ ...topic, name: "conformance-streams", streams: true });
-    return opened;
-  };
-  let engine = await open();
+async function openStore(kind: EmbeddedKind) {
+  const trial = await openEmbeddedTrial(kind, async ({ log }) => {
+    await log.ensureTopic(topic);
+    await log.ensureTopic({ ...topic, name: "conformance-streams", streams: true });
+  });
   return {
-    get store() {
-      return engine.store;
+    get store(): OpenEngine["store"] {
+      return trial.engine.store;
     },
     async published() {
-      const { records } = await engine.log.read({ topic: topic.name, from: [0, 0], recordsMax: 1_000, bytesMax: 1e9 });
+      const all = { topic: topic.name, from: [0, 0], recordsMax: 1_000, bytesMax: 1e9 };
+      const { records } = await trial.engine.log.read(all);
       return records.map((record) => record.id);
     },
-    async reopen() {
-      await engine.close();
-      engine = await open();
-    },
-    async close() {
-      await engine.close();
-      rmSync(dir, { recursive: true });
-    },
+    reopen: trial.reopen,
+    close: trial.close,
   };
 }
 
-describe("the embedded store", () => {
-  for (const { name, run } of storeConformance(openStore)) it(name, run);
+describe.each(embeddedKinds)("the embedded store, %s", (kind) => {
+  for (const { name, run } of storeConformance(() => openStore(kind))) it(name, run);
 });
