@@ -1,5 +1,6 @@
 import { decodeJson } from "../log/decode-json.js";
 import type { Headers, LogRecord } from "../log/log.js";
+import { type Attributes, attributeNames, noAttributes, readAttributes } from "./attributes.js";
 import type { RawRecord } from "./batch-cursor.js";
 import type { ByteReader } from "./bytes.js";
 import { versionIn } from "./envelope.js";
@@ -7,6 +8,8 @@ import { type ForeignMapping, mapForeign } from "./foreign.js";
 
 /** A record with its JSON text, from which fresh data can be made for a second reader. */
 export interface Decoded {
+  /** A reader has the record itself. */
+  given: boolean;
   readonly record: LogRecord;
   /** Undefined when it is no JSON; then the record has its bytes. */
   readonly text: string | undefined;
@@ -25,26 +28,11 @@ export interface DecodePlace {
   readonly unmapped: (where: string) => void;
 }
 
-/** Attributes of a CloudEvent by their names, from headers or from a structured event. */
-interface Attributes {
-  specversion?: string;
-  id?: string;
-  source?: string;
-  type?: string;
-  subject?: string;
-  partitionkey?: string;
-  time?: string;
-  dataschema?: string;
-  correlationid?: string;
-  causationid?: string;
-  hops?: string;
-  actor?: string;
-  traceparent?: string;
-  tracestate?: string;
-  replyto?: string;
-  sequence?: string;
-  contentType?: string;
-}
+const digit0 = 48;
+const letterZ = 90;
+const point = 46;
+let lastDay = "";
+let lastDayMs = 0;
 
 const structured = "application/cloudevents";
 
@@ -57,14 +45,14 @@ export function decode(raw: RawRecord, place: DecodePlace): Decoded {
   const value = reader.bytes.subarray(reader.at, reader.at + Math.max(0, valueLength));
   reader.at += value.length;
   const headersAt = reader.at;
-  const attributes = attributesOf(reader);
+  const attributes = readAttributes(reader, key !== undefined);
   const { contentType = "application/json" } = attributes;
   if (contentType.startsWith(structured)) return unstructure(raw, { place, key, value, headersAt });
   if (attributes.type === undefined || attributes.id === undefined || attributes.source === undefined)
     return foreign(raw, { place, key, value, headersAt });
   const json = valueLength >= 0 && contentType.includes("json") ? decodeJson(value) : undefined;
   const record = recordOf({ raw, place, key, attributes, data: json?.data, bytes: json ? undefined : value });
-  return { record, text: json?.text, size };
+  return { given: false, record, text: json?.text, size };
 }
 
 /** The parts of a record beside its attributes. */
@@ -84,8 +72,8 @@ function recordOf(from: {
   readonly bytes: Uint8Array | undefined;
 }): LogRecord {
   const { raw, place, key, attributes, data, bytes } = from;
-  const { id = "", time, dataschema, correlationid, causationid, hops } = attributes;
-  const at = time === undefined ? Number.NaN : Date.parse(time);
+  const { id = "", time, dataschema, correlationid = id, causationid, hops } = attributes;
+  const at = time === undefined ? Number.NaN : timeOf(time);
   return {
     topic: place.topic,
     partition: place.partition,
@@ -97,13 +85,26 @@ function recordOf(from: {
     key: key ?? attributes.partitionkey ?? attributes.subject ?? "",
     time: Number.isNaN(at) ? raw.appended : at,
     appended: raw.appended,
-    correlationId: correlationid ?? id,
+    correlationId: correlationid,
     causationId: causationid,
     hops: hops === undefined ? 0 : wholeNumber(hops),
     headers: headersOf(attributes),
     data,
     bytes: bytes === undefined ? undefined : new Uint8Array(bytes),
   };
+}
+
+/** What `toISOString` writes, nearly always of a day that was met before; anything else is for the language to read. */
+function timeOf(text: string): number {
+  if (text.length !== 24 || text.charCodeAt(23) !== letterZ || text.charCodeAt(19) !== point) return Date.parse(text);
+  const day = text.slice(0, 10);
+  if (day !== lastDay) {
+    lastDayMs = Date.parse(`${day}T00:00:00.000Z`);
+    lastDay = day;
+  }
+  const two = (from: number) => (text.charCodeAt(from) - digit0) * 10 + text.charCodeAt(from + 1) - digit0;
+  const ms = two(20) * 10 + text.charCodeAt(22) - digit0;
+  return lastDayMs + ((two(11) * 60 + two(14)) * 60 + two(17)) * 1_000 + ms;
 }
 
 function headersOf({ actor, traceparent, tracestate, replyto, sequence }: Attributes): Headers | undefined {
@@ -129,44 +130,14 @@ function wholeNumber(text: string): number {
   return Number.isSafeInteger(found) && found >= 0 ? found : 0;
 }
 
-/** Header names are ASCII; those of other programs may be anything, and are nobody's here. */
-function attributesOf(reader: ByteReader): Attributes {
-  const attributes: Attributes = {};
-  for (let left = reader.varint(); left > 0; left -= 1) {
-    const name = reader.plainText(reader.varint());
-    const length = reader.varint();
-    if (length < 0) continue;
-    const known = attributeNames.get(name) ?? attributeNames.get(name.toLowerCase());
-    if (known === undefined) reader.at += length;
-    else attributes[known] = reader.text(length);
-  }
-  return attributes;
-}
-
-const extensions = [
-  "correlationid",
-  "causationid",
-  "hops",
-  "actor",
-  "traceparent",
-  "tracestate",
-  "replyto",
-  "sequence",
-] as const;
-const standard = ["specversion", "id", "source", "type", "subject", "partitionkey", "time", "dataschema"] as const;
-const attributeNames: ReadonlyMap<string, keyof Attributes> = new Map<string, keyof Attributes>([
-  ["content-type", "contentType"],
-  ...[...standard, ...extensions].map((name) => [`ce_${name}`, name] as const),
-]);
-
 /** Structured mode: the value is the event, its attributes and its data. */
 function unstructure(raw: RawRecord, parts: Parts): Decoded {
   const { place, key, value } = parts;
   const event = decodeJson(value)?.data;
   if (typeof event !== "object" || event === null) return foreign(raw, parts);
   const { data, data_base64: base64, ...rest } = event as Readonly<Record<string, unknown>>;
-  const attributes: Attributes = {};
-  for (const name of [...standard, ...extensions]) {
+  const attributes = noAttributes();
+  for (const name of attributeNames) {
     const found = rest[name];
     if (typeof found === "string" || typeof found === "number") attributes[name] = String(found);
   }
@@ -178,7 +149,7 @@ function unstructure(raw: RawRecord, parts: Parts): Decoded {
   const bytes = packed !== undefined && json === undefined ? packed : undefined;
   const text = bytes === undefined ? (JSON.stringify(given) ?? "null") : undefined;
   const said = bytes === undefined ? (given ?? null) : undefined;
-  return { record: recordOf({ raw, place, key, attributes, data: said, bytes }), text, size: raw.size };
+  return { given: false, record: recordOf({ raw, place, key, attributes, data: said, bytes }), text, size: raw.size };
 }
 
 /** No CloudEvent: read as its topic's mapping says, or kept as it is. */
@@ -198,7 +169,7 @@ function foreign(raw: RawRecord, { place, key, value, headersAt }: Parts): Decod
   );
   if (place.foreign === undefined) place.unmapped(`${place.partition}@${raw.offset}`);
   const { type, source, id } = mapped;
-  const attributes: Attributes = { type, source, id };
+  const attributes = { ...noAttributes(), type, source, id };
   const data = mapped.data === undefined ? json?.data : mapped.data.value;
   const text = mapped.data === undefined ? json?.text : JSON.stringify(data);
   const readable = !mapped.failed && text !== undefined;
@@ -210,7 +181,12 @@ function foreign(raw: RawRecord, { place, key, value, headersAt }: Parts): Decod
     data: readable ? data : undefined,
     bytes: readable ? undefined : value,
   });
-  return { record: { ...record, version: mapped.version }, text: readable ? text : undefined, size: raw.size };
+  return {
+    given: false,
+    record: { ...record, version: mapped.version },
+    text: readable ? text : undefined,
+    size: raw.size,
+  };
 }
 
 function allHeaders(reader: ByteReader, at: number): Readonly<Record<string, string>> {

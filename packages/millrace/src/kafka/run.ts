@@ -19,7 +19,7 @@ export class Run {
   bytes = 0;
   /** Somebody has read it to its end. */
   read = false;
-  readonly #decoded: (Decoded & { given: boolean })[] = [];
+  readonly #decoded: Decoded[] = [];
   #cursors: BatchCursor[] = [];
   /** Everything below it is decoded. */
   #walked: number;
@@ -68,7 +68,7 @@ export class Run {
     return decoded?.record.offset === offset ? fresh(decoded) : undefined;
   }
 
-  #decode(): (Decoded & { given: boolean }) | undefined {
+  #decode(): Decoded | undefined {
     for (;;) {
       const cursor = this.#cursors[0];
       if (cursor === undefined) {
@@ -81,7 +81,7 @@ export class Run {
         continue;
       }
       this.#walked = cursor.next;
-      const decoded = { ...decode(raw, this.place), given: false };
+      const decoded = decode(raw, this.place);
       this.#decoded.push(decoded);
       return decoded;
     }
@@ -101,7 +101,7 @@ export class Run {
 }
 
 /** Readers may change what they get: the first has the original, all others a copy. */
-function given(decoded: Decoded & { given: boolean }): LogRecord {
+function given(decoded: Decoded): LogRecord {
   if (decoded.given) return fresh(decoded);
   decoded.given = true;
   return decoded.record;
