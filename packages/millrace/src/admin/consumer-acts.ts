@@ -1,4 +1,5 @@
 import { Failure } from "../failure/failure.js";
+import { viewOfConsumer } from "../store/builds.js";
 import type { ConsumerView } from "../store/inspect.js";
 import type { SeekTarget } from "../store/seek.js";
 import { actOf, type Live } from "./acts.js";
@@ -26,6 +27,7 @@ export function consumerActsOf(live: Live): ConsumerActs {
     resume: (args) => turn(args, "resume"),
     async seek({ reason, actor, dryRun = false, mute = false, ...where }) {
       const act = actOf(live, { reason, actor, dryRun });
+      refuseView(where.consumer, "be moved");
       const asked = { ...where, to: checkedTarget(where.to), mute };
       const positions = await live.running.engine.inspect.seekSteps(asked);
       const matched = positions.filter(({ from, to }) => from !== to).length;
@@ -36,6 +38,20 @@ export function consumerActsOf(live: Live): ConsumerActs {
       return { dryRun, matched, changed, keys, positions, ...(job === undefined ? {} : { job }) };
     },
   };
+}
+
+/**
+ * Rows are the fold of all events, each once: moved or begun anew beside them, a projection would fold some twice, or never.
+ *
+ * @throws {Failure} CONFLICT when the consumer folds the rows of a projection.
+ */
+function refuseView(consumer: string, what: string): void {
+  const projection = viewOfConsumer(consumer);
+  if (projection === undefined) return;
+  throw new Failure(
+    "CONFLICT",
+    `${consumer} is a projection and cannot ${what}: its rows would hold events twice, or lack them; build them once more: millrace projections rebuild ${projection}, or drop it`,
+  );
 }
 
 function checkedTarget(to: SeekTarget): SeekTarget {

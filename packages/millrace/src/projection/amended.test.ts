@@ -62,3 +62,16 @@ it("makes the same rows once more of a log with dead letters, skips and edits in
   await again.rest();
   expect(await verified(again, "sums@1.2")).toMatchObject({ equal: true, storedChecksum: live.storedChecksum });
 });
+
+it("refuses to move a projection back over events that its rows hold, and says what to do instead", async () => {
+  const t = await trial(services(sums(1)), { dir: tempFolder() });
+  await t.app.publish(Array.from({ length: 40 }, (_, n) => add(n % 4, 1)));
+  await t.rest();
+  for (const to of [{ type: "beginning" }, { type: "end" }] as const)
+    for (const dryRun of [true, false])
+      await expect(inTime(t, adminOf(t).seek({ ...why, consumer: "views.sums@1", to, dryRun }))).rejects.toMatchObject({
+        code: "CONFLICT",
+        message: expect.stringMatching(/is a projection and cannot be moved.*millrace projections rebuild sums@1/),
+      });
+  expect(await verified(t, "sums")).toMatchObject({ equal: true });
+});

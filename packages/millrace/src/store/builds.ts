@@ -39,6 +39,11 @@ export function buildConsumer(build: BuildName & { readonly service: string }): 
   return `${build.service}.${buildLabel(build)}`;
 }
 
+/** The projection, by name and version, whose rows a consumer folds; undefined when it is no build of one. */
+export function viewOfConsumer(consumer: string): string | undefined {
+  return /^[^.]+\.([\w-]+@\d+)(\.\d+)?$/.exec(consumer)?.[1];
+}
+
 /** Under which name a consumer's amendments are kept: all builds of a view have the same. */
 export function amendedAs(consumer: string): string {
   const at = consumer.indexOf("@");
