@@ -3,7 +3,6 @@ import type { IndexValue } from "../store/document-query.js";
 const kinds = { number: 1, text: 2, absent: 3 } as const;
 
 /** The first byte of each kind: values of a kind are between its byte and the next. */
-export const numbersFrom = Buffer.from([kinds.number]);
 export const textsFrom = Buffer.from([kinds.text]);
 export const absentFrom = Buffer.from([kinds.absent]);
 

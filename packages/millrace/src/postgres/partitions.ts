@@ -19,7 +19,7 @@ export function partitionName({ table }: DailyTable, day: number): string {
 }
 
 /** The day of a partition's name; undefined when it is none. */
-export function partitionDay({ table }: DailyTable, name: string): number | undefined {
+function partitionDay({ table }: DailyTable, name: string): number | undefined {
   const [, minus, day] = new RegExp(`^${table}_(m?)(\\d+)$`).exec(name) ?? [];
   return day === undefined ? undefined : Number(minus === "m" ? `-${day}` : day);
 }
