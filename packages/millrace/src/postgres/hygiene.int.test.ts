@@ -86,6 +86,7 @@ describe.skipIf(database === undefined)("what is old in PostgreSQL", () => {
   });
 
   it("stays in the outbox until the relay has sent it", async () => {
+    await relayed();
     await work("a");
     await clock.advance(5 * day);
     await tidy();
