@@ -1,8 +1,12 @@
 import { afterAll, describe, it } from "vitest";
+import { systemClock } from "../runtime/clock.js";
+import { silentLogger } from "../runtime/logger.js";
+import { systemRandom } from "../runtime/random.js";
 import { operatorsConformance } from "../testing/conformance/operators.js";
 import { trialDatabase } from "../testing/trial-database.js";
-import { openTrialOperators } from "../testing/trial-operators.js";
-import { trialPool } from "../testing/trial-store.js";
+import { openTrialOperators, operatorsBeside } from "../testing/trial-operators.js";
+import { freshSchema, trialPool } from "../testing/trial-store.js";
+import { postgresLog } from "./log.js";
 
 const database = await trialDatabase();
 const pool = trialPool(database?.url ?? "");
@@ -13,5 +17,15 @@ describe.skipIf(database === undefined)("operators of PostgreSQL", () => {
     await pool.end();
     await database?.drop();
   });
-  for (const { name, run } of operatorsConformance(() => openTrialOperators(pool))) it(name, run);
+  describe("beside a log in memory", () => {
+    for (const { name, run } of operatorsConformance(() => openTrialOperators(pool))) it(name, run);
+  });
+
+  describe("beside a log in PostgreSQL", () => {
+    const open = async () => {
+      const context = { clock: systemClock, random: systemRandom, logger: silentLogger };
+      return operatorsBeside(await postgresLog({ pool, schema: `log_${freshSchema()}` }).open(context), pool);
+    };
+    for (const { name, run } of operatorsConformance(open)) it(name, run);
+  });
 });
