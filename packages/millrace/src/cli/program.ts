@@ -247,6 +247,17 @@ function addCare(program: Command, finish: Finish): void {
     .description("copy everything, as of one moment, into a new file, while the app runs")
     .addHelpText("after", examples("backup ./backup-2026-01-31.db"))
     .action(async (file, options) => finish(await (await import("./backup.js")).backup(file, options)));
+  about(program.command("migrate-engine"))
+    .description(
+      "move the embedded engine's file to the servers that MILLRACE_LOG and MILLRACE_STORE name; the app is stopped",
+    )
+    .requiredOption("--from <engine>", "embedded")
+    .requiredOption("--to <engine>", "kafka+postgres or postgres")
+    .option("--dry-run", "only say what there is to move")
+    .option("--without-tables", "although services have tables of their own, which are not moved")
+    .option("--yes", "do not ask")
+    .addHelpText("after", examples("migrate-engine --from embedded --to kafka+postgres --dry-run"))
+    .action(async (options) => finish(await (await import("./migrate-engine.js")).migrate(options)));
   program
     .command("completion <shell>")
     .description("print a script that completes commands and options: bash, zsh or fish")

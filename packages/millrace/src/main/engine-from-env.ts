@@ -28,29 +28,40 @@ export type EngineEnvironment = Readonly<Record<string, string | undefined>>;
  * ```
  */
 export function engineFromEnv(env: EngineEnvironment = process.env): Engine {
-  const [log, store, dir] = ["MILLRACE_LOG", "MILLRACE_STORE", "MILLRACE_DIR"].map(
-    (name) => env[name]?.trim() || undefined,
-  );
-  if (log === undefined && store === undefined) return embedded(dir);
-  if (store === undefined)
-    throw invalid(
-      "MILLRACE_STORE",
-      `is missing: MILLRACE_LOG names the log alone. Set MILLRACE_STORE=postgres://user:password@host/database, too, or neither`,
-    );
-  const halves: EngineHalves = {
-    log: log === undefined ? undefined : logAddress(log),
-    store: postgresAddress("MILLRACE_STORE", store),
-  };
+  const dir = env.MILLRACE_DIR?.trim() || undefined;
+  const halves = halvesFromEnv(env);
+  if (halves === undefined) return embedded(dir);
   const acceptRisks = (env.MILLRACE_ACCEPT_RISK ?? "")
     .split(",")
     .map((name) => name.trim())
     .filter((name) => name !== "");
   return {
-    name: halves.log?.type === "kafka" ? "kafka+postgres" : "postgres",
+    name: engineName(halves),
     dir: resolve(dir ?? "./.millrace"),
     open: (context: EngineContext): Promise<OpenEngine> =>
       openHalves(halves, { ...context, acceptRisks: [...acceptRisks, ...(context.acceptRisks ?? [])] }),
   };
+}
+
+/**
+ * The servers that the environment names; undefined when it names none.
+ *
+ * @throws {Failure} OPTION_INVALID
+ */
+export function halvesFromEnv(env: EngineEnvironment): EngineHalves | undefined {
+  const [log, store] = ["MILLRACE_LOG", "MILLRACE_STORE"].map((name) => env[name]?.trim() || undefined);
+  if (log === undefined && store === undefined) return undefined;
+  if (store === undefined)
+    throw invalid(
+      "MILLRACE_STORE",
+      `is missing: MILLRACE_LOG names the log alone. Set MILLRACE_STORE=postgres://user:password@host/database, too, or neither`,
+    );
+  return { log: log === undefined ? undefined : logAddress(log), store: postgresAddress("MILLRACE_STORE", store) };
+}
+
+/** `kafka+postgres`, or `postgres` for both halves. */
+export function engineName({ log }: EngineHalves): string {
+  return log?.type === "kafka" ? "kafka+postgres" : "postgres";
 }
 
 function logAddress(url: string): KafkaAddress | PostgresAddress {

@@ -10,28 +10,47 @@ export interface EngineHalves {
   readonly store: PostgresAddress;
 }
 
-/** Loads the clients that are needed, and opens both halves. What was made for it ends with it. */
-export async function openHalves({ log, store }: EngineHalves, context: EngineContext): Promise<OpenEngine> {
-  const pools: Pool[] = [];
+/** Clients of the servers, and the log half over one of them. */
+export interface Servers {
+  readonly pool: Pool;
+  readonly log: LogAdapter;
+  /** Ends what was made for them. */
+  end(): Promise<void>;
+}
+
+/**
+ * Loads the clients that are needed.
+ *
+ * @throws {Failure} PEER_MISSING when a package is not installed.
+ */
+export async function openServers({ log, store }: EngineHalves): Promise<Servers> {
+  const pool = await poolOf(store);
+  const pools = [pool];
   try {
-    const pool = await poolOf(store);
-    pools.push(pool);
-    const [{ postgresLog }, { postgresStore }] = await Promise.all([
-      import("../postgres/log.js"),
-      import("../postgres/postgres-store.js"),
-    ]);
-    let logHalf: LogAdapter;
-    if (log?.type === "kafka") logHalf = await kafka(log);
-    else {
-      const ownPool = log === undefined || log.url === store.url ? pool : await poolOf(log);
-      if (ownPool !== pool) pools.push(ownPool);
-      logHalf = postgresLog({ pool: ownPool, ...(log?.schema !== undefined && { schema: log.schema }) });
-    }
-    const storeHalf = postgresStore({ pool, ...(store.schema !== undefined && { schema: store.schema }) });
-    const opened = await engine({ log: logHalf, store: storeHalf }).open(context);
-    return ending(opened, () => end(pools));
+    if (log?.type === "kafka") return { pool, log: await kafka(log), end: () => end(pools) };
+    const { postgresLog } = await import("../postgres/log.js");
+    const ownPool = log === undefined || log.url === store.url ? pool : await poolOf(log);
+    if (ownPool !== pool) pools.push(ownPool);
+    const adapter = postgresLog({ pool: ownPool, ...(log?.schema !== undefined && { schema: log.schema }) });
+    return { pool, log: adapter, end: () => end(pools) };
   } catch (error) {
     await end(pools);
+    throw error;
+  }
+}
+
+/** Loads the clients that are needed, and opens both halves. What was made for it ends with it. */
+export async function openHalves(halves: EngineHalves, context: EngineContext): Promise<OpenEngine> {
+  const { pool, log, end: endServers } = await openServers(halves);
+  try {
+    const { postgresStore } = await import("../postgres/postgres-store.js");
+    const { schema } = halves.store;
+    const opened = await engine({ log, store: postgresStore({ pool, ...(schema !== undefined && { schema }) }) }).open(
+      context,
+    );
+    return ending(opened, endServers);
+  } catch (error) {
+    await endServers();
     throw error;
   }
 }

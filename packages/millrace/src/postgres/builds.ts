@@ -13,10 +13,11 @@ import type { Act, ActOutcome } from "../store/operate.js";
 import { isDone } from "../store/position.js";
 import type { Position } from "../store/unit.js";
 import { type Acting, acting, type OperateParts } from "./acting.js";
-import { Extents } from "./consumer-reads.js";
+import { Extents, readPositions } from "./consumer-reads.js";
 import type { ServicePlace } from "./install.js";
 import { lockPositions } from "./locked-positions.js";
 import { Locks } from "./locks.js";
+import { look } from "./sight.js";
 
 const unchanged: ActOutcome = { changed: 0, lanes: [] };
 
@@ -51,6 +52,9 @@ export function rebuild(
 /** Has another build answer, in one commit that checks that it has handled in every partition what the live one has. */
 export async function swap(parts: OperateParts, { force, ...asked }: Swap, act: Act): Promise<ActOutcome> {
   const extents = new Extents(parts.log);
+  // Asked before anything is locked: a log in the same database takes its connections from the same pool.
+  for (const { topic } of await look(parts, (sight) => readPositions(sight, buildConsumer(asked))))
+    await extents.of(topic);
   return acting(parts, async (on) => {
     const place = on.service(asked.service);
     // Positions come before builds, as in every other commit; which they are is known from the builds as they were.

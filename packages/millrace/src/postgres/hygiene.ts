@@ -66,13 +66,15 @@ export class Hygiene {
   }
 
   /** One piece of work. True when there is more of it; false also when another process is at it. */
-  turn(): Promise<boolean> {
+  async turn(): Promise<boolean> {
+    // Asked first: a log in the same database takes its connections from the same pool.
+    const ends = await this.#ends();
     return translated(() =>
       withSession(this.#parts.pool, async (session) => {
         const [got] = (await session.row("SELECT pg_try_advisory_lock($1, 0)", tidyLock)) as [boolean];
         if (!got) return false;
         try {
-          return await this.#tidy(session);
+          return await this.#tidy(session, ends);
         } finally {
           await session.rows("SELECT pg_advisory_unlock($1, 0)", tidyLock);
         }
@@ -80,14 +82,22 @@ export class Hygiene {
     );
   }
 
-  async #tidy(session: Session): Promise<boolean> {
-    const { shared } = this.#parts;
+  async #ends(): Promise<ReadonlyMap<string, readonly number[]>> {
+    const { log } = this.#parts;
+    const ends = new Map<string, readonly number[]>();
+    for (const { name } of await log.topics()) ends.set(name, await log.ends(name));
+    return ends;
+  }
+
+  async #tidy(session: Session, ends: ReadonlyMap<string, readonly number[]>): Promise<boolean> {
+    const { shared, clock, keeping } = this.#parts;
+    const parts = { ends, clock, keeping };
     const places = await readPlaces(session, shared);
     let more = false;
     for (const place of places) {
-      await makeDaysAhead(this.#parts, session, place);
-      if (await dropOutboxDays(this.#parts, session, place)) more = true;
-      if (await dropInboxDays(this.#parts, session, place)) more = true;
+      await makeDaysAhead(parts, session, place);
+      if (await dropOutboxDays(parts, session, place)) more = true;
+      if (await dropInboxDays(parts, session, place)) more = true;
       if (await this.#identities(session, place)) more = true;
       if (await sweepDropped(session, place)) more = true;
     }

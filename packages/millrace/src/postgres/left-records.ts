@@ -2,13 +2,11 @@ import type { NewRecord } from "../log/log.js";
 import type { ServicePlace } from "./install.js";
 import { dayOf } from "./names.js";
 import { correlationOf, outboxRecord } from "./outbox-rows.js";
-import { makeDay, outboxDays } from "./partitions.js";
-import type { PgPool } from "./pool.js";
+import { makeDayIn, outboxDays } from "./partitions.js";
 import type { Session } from "./session.js";
 
 /** Where records are left, and when. */
 export interface Leaving {
-  readonly pool: PgPool;
   readonly place: ServicePlace;
   readonly now: number;
 }
@@ -16,10 +14,10 @@ export interface Leaving {
 /** Leaves records in a service's outbox, to be sent when the session's transaction is committed. */
 export async function leaveRecords(
   session: Session,
-  { pool, place, now }: Leaving,
+  { place, now }: Leaving,
   records: readonly NewRecord[],
 ): Promise<void> {
-  await makeDay(pool, place.schema, outboxDays, dayOf(now));
+  await makeDayIn(session, place.schema, outboxDays, dayOf(now));
   await session.rows(
     `INSERT INTO ${place.schema}.mr_outbox(topic, partition, key, id, source, correlation, committed, record)
      SELECT topic, partition, key, id, source, correlation, $8::bigint, record

@@ -1,19 +1,16 @@
-import type { OpenLog } from "../engine/halves.js";
 import type { Clock } from "../runtime/clock.js";
-import { Extents } from "./consumer-reads.js";
 import { sqlState } from "./errors.js";
 import type { Keeping } from "./hygiene.js";
 import type { ServicePlace } from "./install.js";
 import { dayOf } from "./names.js";
-import { type DailyTable, inboxDays, makeDay, outboxDays, partitionName, readDays } from "./partitions.js";
-import type { PgPool } from "./pool.js";
+import { type DailyTable, inboxDays, makeDayIn, outboxDays, partitionName, readDays } from "./partitions.js";
 import { inTransaction, type Session } from "./session.js";
 import { invisible } from "./window.js";
 
 /** What retention of whole days works with. */
 export interface OldDaysParts {
-  readonly pool: PgPool;
-  readonly log: OpenLog;
+  /** Where the log's topics ended before anything was looked at. */
+  readonly ends: ReadonlyMap<string, readonly number[]>;
   readonly clock: Clock;
   readonly keeping: Keeping;
 }
@@ -27,16 +24,12 @@ const lockMs = 500;
 const lockTimeout = "55P03";
 
 /** Makes the partitions of the days to come. */
-export async function makeDaysAhead(
-  { pool, clock }: OldDaysParts,
-  session: Session,
-  place: ServicePlace,
-): Promise<void> {
+export async function makeDaysAhead({ clock }: OldDaysParts, session: Session, place: ServicePlace): Promise<void> {
   const today = dayOf(clock.now());
   for (const daily of [inboxDays, outboxDays]) {
     const known = new Set(await readDays(session, place.schema, daily));
     for (let day = today; day <= today + daysAhead; day += 1)
-      if (!known.has(day)) await makeDay(pool, place.schema, daily, day);
+      if (!known.has(day)) await inTransaction(session, () => makeDayIn(session, place.schema, daily, day));
   }
 }
 
@@ -70,13 +63,12 @@ async function isSent(session: Session, { schema }: ServicePlace, day: number): 
  * would have met by now. True when there are more.
  */
 export async function dropInboxDays(parts: OldDaysParts, session: Session, place: ServicePlace): Promise<boolean> {
-  const { clock, keeping, log } = parts;
+  const { clock, keeping, ends } = parts;
   const before = dayOf(clock.now() - keeping.inboxMs);
   const days = await readDays(session, place.schema, inboxDays);
   if (!days.some((day) => day < before)) return false;
-  const extents = new Extents(log);
   const reached = async () => {
-    const at = Math.min(clock.now(), await handledUpTo(session, place, extents));
+    const at = Math.min(clock.now(), await handledUpTo(session, place, ends));
     return dayOf(at - keeping.inboxMs);
   };
   return dropDays(session, place, {
@@ -87,14 +79,14 @@ export async function dropInboxDays(parts: OldDaysParts, session: Session, place
 }
 
 /** The log time up to which every consumer has handled what it hears; infinite when nothing waits. */
-async function handledUpTo(session: Session, { schema }: ServicePlace, extents: Extents): Promise<number> {
+async function handledUpTo(session: Session, { schema }: ServicePlace, ends: OldDaysParts["ends"]): Promise<number> {
   // A position that has handled nothing has nothing in the inbox.
   const rows = await session.objects<{ topic: string; partition: number; frontier: number; handled: number }>(
     `SELECT topic, partition, frontier, handled FROM ${schema}.mr_positions WHERE handled > 0`,
   );
   let lowest = Number.POSITIVE_INFINITY;
   for (const { topic, partition, frontier, handled } of rows) {
-    const end = (await extents.of(topic))?.ends[partition] ?? 0;
+    const end = ends.get(topic)?.[partition] ?? 0;
     if (frontier < end) lowest = Math.min(lowest, handled);
   }
   return lowest;

@@ -38,7 +38,7 @@ export async function skip(parts: OperateParts, entries: readonly number[], act:
     await freeHeads(on, place, { lanes: gone, at: act.at });
     const answers = chosen.map((letter) => skippedAnswer(letter, act)).filter((answer) => answer !== undefined);
     if (answers.length > 0) {
-      await leaveRecords(on.session, { pool: parts.pool, place, now: parts.now() }, answers);
+      await leaveRecords(on.session, { place, now: parts.now() }, answers);
       told.add(place.service);
     }
     await leaveJobs(on, numbers, `skipped by ${act.actor}`);

@@ -39,14 +39,17 @@ export async function readDays(session: Session, schema: string, daily: DailyTab
  * so that commits under way are not waited for, nor held up.
  */
 export async function makeDay(pool: PgPool, schema: string, daily: DailyTable, day: number): Promise<void> {
-  await transact(pool, async (session) => {
-    await session.rows("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", `${schema}.${daily.table}`);
-    const name = partitionName(daily, day);
-    if ((await session.row("SELECT 1 WHERE to_regclass($1) IS NOT NULL", `${schema}.${name}`)) !== undefined) return;
-    const parent = `${schema}.${daily.table}`;
-    await session.script(
-      `CREATE TABLE ${schema}.${name}(LIKE ${parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
-       ALTER TABLE ${parent} ATTACH PARTITION ${schema}.${name} FOR VALUES FROM (${daily.bound(day)}) TO (${daily.bound(day + 1)})`,
-    );
-  });
+  await transact(pool, (session) => makeDayIn(session, schema, daily, day));
+}
+
+/** As {@link makeDay}, in a transaction: whoever has a connection already does not wait for another one. */
+export async function makeDayIn(session: Session, schema: string, daily: DailyTable, day: number): Promise<void> {
+  await session.rows("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", `${schema}.${daily.table}`);
+  const name = partitionName(daily, day);
+  if ((await session.row("SELECT 1 WHERE to_regclass($1) IS NOT NULL", `${schema}.${name}`)) !== undefined) return;
+  const parent = `${schema}.${daily.table}`;
+  await session.script(
+    `CREATE TABLE ${schema}.${name}(LIKE ${parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+     ALTER TABLE ${parent} ATTACH PARTITION ${schema}.${name} FOR VALUES FROM (${daily.bound(day)}) TO (${daily.bound(day + 1)})`,
+  );
 }
