@@ -54,6 +54,8 @@ export class LocalProcess implements Machine {
     });
     closeSync(output);
     this.#child = child;
+    // From the beginning: a run can be killed while its servers start.
+    if (child.pid !== undefined) this.#guard = guard(child.pid, this.#what);
     const failed = new Promise<string>((said) => {
       child.once("error", (error) => said(error.message));
       child.once("exit", (code, signal) => said(`it ended with ${signal ?? code}`));
@@ -64,7 +66,6 @@ export class LocalProcess implements Machine {
       await this.kill();
       throw new Error(`${this.name} did not start: ${why}\n${readFileSync(log, "utf8").slice(-tailLength)}`);
     }
-    this.#guard = guard(child.pid as number, this.#what);
   }
 
   async stop(): Promise<void> {
@@ -124,7 +125,11 @@ export class LocalProcess implements Machine {
 
 /** A shell that waits for its input to end, which it does when this process dies, even by SIGKILL. */
 function guard(pid: number, { stopSignal, folder }: LocalCommand): ChildProcess {
-  const script = 'cat >/dev/null; kill "-$3" "$1"; sleep 3; kill -9 "$1"; rm -rf "$2"';
+  // A stopped server hears nothing, and the stopped children of a dead one not even that.
+  const script = `cat >/dev/null
+    kill -CONT "$1"; kill "-$3" "$1"; sleep 3
+    children=$(ps -A -o pid=,ppid= | awk -v parent="$1" '$2 == parent { print $1 }')
+    kill -9 "$1" $children; rm -rf "$2"`;
   const name = stopSignal.slice("SIG".length);
   const child = spawn("sh", ["-c", script, "guard", String(pid), folder, name], {
     detached: true,
