@@ -16,6 +16,9 @@ export const benchmarks = {
   scale: async () => (await import("./scale.js")).scale,
   kafka: async () => (await import("./kafka.js")).kafkaBenchmark,
   growth: async () => (await import("./growth.js")).growth,
+  outbox: async () => (await import("./outbox.js")).outboxBenchmark,
+  relay: async () => (await import("./relay.js")).relayBenchmark,
+  postgres: async () => (await import("./postgres.js")).postgresBenchmark,
   start: async () => (await import("./start.js")).start,
 } as const satisfies Readonly<Record<string, () => Promise<Benchmark>>>;
 

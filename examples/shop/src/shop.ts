@@ -75,7 +75,8 @@ export function shop(options: ShopOptions): MillraceApp {
   return app;
 }
 
-const names = ["orders", "inventory", "payments", "fraud", "loyalty", "notifications", "warehouse", "analytics"];
+/** The services of the shop. */
+export const names = ["orders", "inventory", "payments", "fraud", "loyalty", "notifications", "warehouse", "analytics"];
 
 /** What `app.start` takes when some services are not deployed: their backlog waits until they are. */
 export function without(...down: readonly string[]): StartOptions {

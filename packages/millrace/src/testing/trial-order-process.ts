@@ -33,6 +33,8 @@ let ended = false;
 function startRelay(): ChildProcess {
   relays += 1;
   const child = fork(program, [url, `relay-${relays}`], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  // What was killed cannot be answered.
+  child.on("error", () => {});
   child.on("message", ({ page, events: sent }: TrialPage) => {
     for (const [key, n] of sent) judge.heard(key, n);
     if (child.connected) child.send(page);
