@@ -36,6 +36,7 @@ export async function roundDatabase(): Promise<RoundDatabase> {
   url.pathname = `/${name}`;
   const pool = new pg.Pool({ connectionString: url.href, max: 16 });
   // The server says goodbye to those that are closing when the database is dropped.
+  pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
   return {
     url: url.href,
