@@ -1,5 +1,5 @@
 /** What one machine does of each kind, at peak, and with which margin. Measured figures are those of docs/benchmarks.md. */
-export const assumed = {
+const assumed = {
   /** An event with its envelope, as Kafka keeps it. */
   eventBytes: 1_000,
   /** The busiest minute against the mean of the day. */
