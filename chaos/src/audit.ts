@@ -8,6 +8,8 @@ export type Invariant = "I1" | "I2" | "I3" | "I4" | "I5" | "I6" | "I7" | "I8" | 
 export interface Verdict {
   readonly acked: number;
   readonly applied: number;
+  /** Records of the log that repeat others, where it may. */
+  readonly copies: number;
   readonly dead: number;
   /** Dead letters that are no poison: a process died thrice while nothing but this event ran, by a kill each time. */
   readonly deadByKills: number;
@@ -50,7 +52,7 @@ interface Ledger {
   readonly findings: Findings;
 }
 
-/** Holds what the file and the drivers say against each other. `left` is what was not done when rest was given up. */
+/** Holds what the ground and the drivers say against each other. `left` is what was not done when rest was given up. */
 export function audit(facts: Facts, seed: number, left: readonly string[]): Verdict {
   const findings = new Findings();
   const logged = new Map<string, Logged>();
@@ -70,11 +72,13 @@ export function audit(facts: Facts, seed: number, left: readonly string[]): Verd
   checkDerived(ledger);
   checkTallies(ledger);
   checkStanding(ledger);
+  for (const { invariant, what, counted } of facts.oddities) findings.add(invariant, what, counted);
   for (const what of [...left, ...facts.stops]) findings.add("I10", what);
   const names: readonly Invariant[] = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10"];
   return {
     acked: new Set(facts.acks.map(({ topic, id }) => `${topic} ${id}`)).size,
     applied: facts.applied.length,
+    copies: facts.copies,
     dead: facts.entries.filter(({ state }) => state === "dead").length,
     deadByKills: deadByKills(facts),
     ...findings.counts,
@@ -83,10 +87,13 @@ export function audit(facts: Facts, seed: number, left: readonly string[]): Verd
 }
 
 function deadByKills({ entries, log }: Facts): number {
-  const marks = new Map(log.map(({ topic, offset, data }) => [`${topic} ${offset}`, data.mark]));
+  const marks = new Map(log.map((event) => [spotOf(event), event.data.mark]));
   const dead = entries.filter(({ state }) => state === "dead");
-  return dead.filter(({ topic, offset }) => !["poison", "abort"].includes(String(marks.get(`${topic} ${offset}`))))
-    .length;
+  return dead.filter((entry) => !["poison", "abort"].includes(String(marks.get(spotOf(entry))))).length;
+}
+
+function spotOf({ topic, partition, offset }: Pick<Logged, "topic" | "partition" | "offset">): string {
+  return `${topic} ${partition}/${offset}`;
 }
 
 /** I1: what was acknowledged is where the acknowledgement said, as it was sent. */
@@ -97,7 +104,7 @@ function checkAcks({ facts, seed, logged, findings }: Ledger): void {
     else if (found.key !== key) findings.add("I1", `${topic} ${id} has key ${found.key}, sent was ${key}`);
     else if (kind === "nudge") {
       if (!facts.operations.has(id)) findings.add("I1", `command ${id} was acknowledged and has no operation`, "lost");
-    } else if (found.offset !== offset || found.partition !== partition)
+    } else if ((offset >= 0 && found.offset !== offset) || found.partition !== partition)
       findings.add(
         "I1",
         `${topic} ${id} is at ${found.partition}/${found.offset}, acknowledged ${partition}/${offset}`,
@@ -147,11 +154,12 @@ function checkOrder({ facts, logged, findings }: Ledger): void {
 
 /** By consumer, topic and key: the first dead letter that holds its key. */
 function heldFrom({ entries, log }: Facts): ReadonlyMap<string, number> {
-  const keys = new Map(log.map(({ topic, offset, key }) => [`${topic} ${offset}`, key]));
+  const keys = new Map(log.map((event) => [spotOf(event), event.key]));
   const held = new Map<string, number>();
-  for (const { consumer, topic, offset, state, holds } of entries) {
-    if (state !== "dead" || holds !== 1) continue;
-    const lane = `${consumer} ${topic} ${keys.get(`${topic} ${offset}`)}`;
+  for (const entry of entries) {
+    const { consumer, topic, offset, state, holds } = entry;
+    if (state !== "dead" || !holds) continue;
+    const lane = `${consumer} ${topic} ${keys.get(spotOf(entry))}`;
     held.set(lane, Math.min(offset, held.get(lane) ?? offset));
   }
   return held;
@@ -229,12 +237,13 @@ function checkTallies({ facts, findings }: Ledger): void {
 function checkStanding({ facts, times, findings }: Ledger): void {
   const entries = new Map<string, Entry[]>();
   for (const entry of facts.entries) {
-    const name = `${entry.consumer} ${entry.topic} ${entry.offset}`;
+    const name = `${entry.consumer} ${spotOf(entry)}`;
     entries.set(name, [...(entries.get(name) ?? []), entry]);
   }
-  const dead = new Set(facts.entries.filter(({ state, holds }) => state === "dead" && holds === 1).map(laneOf));
+  const dead = new Set(facts.entries.filter(({ state, holds }) => state === "dead" && holds).map(laneOf));
   const places = new Map(facts.places.map((place) => [`${place.consumer} ${place.topic} ${place.partition}`, place]));
-  for (const { topic, partition, offset, id, type } of facts.log)
+  for (const event of facts.log) {
+    const { topic, partition, offset, id, type } = event;
     for (const { consumer, topic: heard, types } of subscriptions) {
       if (heard !== topic || !types.includes(type)) continue;
       const place = places.get(`${consumer} ${topic} ${partition}`);
@@ -242,9 +251,9 @@ function checkStanding({ facts, times, findings }: Ledger): void {
         place !== undefined &&
         (offset < place.frontier || place.finished.some(([start, end]) => offset >= start && offset < end));
       const applied = times.has(`${consumer} ${id}`) || facts.operations.get(id) === "refused" ? 1 : 0;
-      const waiting = entries.get(`${consumer} ${topic} ${offset}`) ?? [];
+      const waiting = entries.get(`${consumer} ${spotOf(event)}`) ?? [];
       const where = applied + (done ? 0 : 1) + waiting.length;
-      const text = `${topic} ${offset} (${id}) is ${applied ? "applied, " : ""}${done ? "" : "pending, "}${waiting.map(({ state }) => state).join(", ")} for ${consumer}`;
+      const text = `${spotOf(event)} (${id}) is ${applied ? "applied, " : ""}${done ? "" : "pending, "}${waiting.map(({ state }) => state).join(", ")} for ${consumer}`;
       if (where === 0) findings.add("I9", `${text}: nowhere`, "lost");
       else if (where > 1) findings.add("I9", text);
       const open = facts.operations.get(id) === "accepted";
@@ -252,4 +261,5 @@ function checkStanding({ facts, times, findings }: Ledger): void {
       const rests = waiting.every((entry) => entry.state === "dead" || dead.has(laneOf(entry)));
       if (!done || !rests) findings.add("I10", text);
     }
+  }
 }

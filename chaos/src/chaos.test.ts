@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { trialServers } from "../../packages/millrace/src/testing/trial-services.js";
 import type { Report } from "./campaign.js";
 
 const program = fileURLToPath(new URL("../dist/main.js", import.meta.url));
@@ -30,6 +31,24 @@ async function chaos(...args: readonly unknown[]): Promise<{ readonly code: numb
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, "exit") as Promise<[number]>]);
   return { code, report: JSON.parse(output) as Report };
 }
+
+const postgres = await trialServers("postgres");
+const kafka = await trialServers("kafka/1");
+const withServers = postgres !== undefined && kafka !== undefined;
+if (!withServers) console.info("skipped: no Kafka with PostgreSQL");
+
+describe.skipIf(!withServers)("three processes on Kafka and PostgreSQL", () => {
+  const few = 20;
+  it(`lose, double and reorder nothing when ${few} of them are killed, and servers and connections fail beside them`, {
+    timeout: 600_000,
+  }, async () => {
+    const { code, report } = await chaos("--engine", "kafka+postgres", "--kills", few, "--seed", seed);
+    const broken = Object.entries(report.invariants).filter(([, state]) => state !== "ok");
+    expect(broken).toEqual([]);
+    expect([code, report.lost, report.duplicated, report.reordered]).toEqual([0, 0, 0, 0]);
+    expect(report.killsAfterAck).toBeGreaterThanOrEqual(few / 2);
+  });
+});
 
 describe("three processes on one file", () => {
   it(`lose, double and reorder nothing when ${kills} of them are killed or frozen in the middle of their work`, {

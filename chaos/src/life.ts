@@ -9,6 +9,8 @@ import type { LoadOptions } from "./load-process.js";
 /** What is loaded into a process before its program: a copy of what `testing/faults-process.ts` of Millrace takes. */
 export interface FaultPlan {
   readonly fault?: string;
+  /** PostgreSQL is the store. */
+  readonly postgres?: true;
   readonly leaseMs: number;
   readonly death?: { readonly at: string; readonly commit: number; readonly statement: number };
   readonly armedBy: string;
@@ -35,6 +37,7 @@ export class Life {
   over = false;
   /** It carries the point of its own death. */
   readonly doomed: boolean;
+  #asked = false;
   readonly #born = performance.now();
   readonly #child: ChildProcess;
 
@@ -84,8 +87,10 @@ export class Life {
     this.#child.stdin?.write("rest\n");
   }
 
+  /** Asks it to stop, once. */
   stop(): void {
-    this.#child.kill("SIGTERM");
+    if (!this.#asked) this.#child.kill("SIGTERM");
+    this.#asked = true;
   }
 
   async #end(): Promise<End> {

@@ -4,13 +4,16 @@ import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
-import { embedded, isFailure, type Logger, millrace, type Published } from "millrace";
+import { isFailure, type Logger, millrace, type Published } from "millrace";
 import { chanceOf, seedOf } from "./chance.js";
+import { engineOf } from "./engine.js";
+import type { Place } from "./ground.js";
 import { type Ack, ackLine, acksIn, appending } from "./record.js";
 import { intake, nudge, orderOf, services } from "./work.js";
 
 /** What a process is told when it starts. */
 export interface LoadOptions {
+  readonly place: Place;
   readonly dir: string;
   readonly seed: number;
   readonly slot: number;
@@ -22,7 +25,7 @@ export interface LoadOptions {
 }
 
 const options = JSON.parse(process.argv[2] ?? "{}") as LoadOptions;
-const { dir, seed, slot, generation, rate, aborts } = options;
+const { place, dir, seed, slot, generation, rate, aborts } = options;
 const chance = chanceOf(seedOf(seed, slot, generation, 1));
 const acksFile = join(dir, `acks-${slot}.log`);
 const say = (line: string) => void writeSync(1, `${line}\n`);
@@ -59,8 +62,12 @@ const logger: Logger = {
 };
 
 const app = millrace({
-  services: services({ ran: (...run) => runs.append(run), aborts }),
-  engine: embedded(join(dir, "data")),
+  services: services({
+    ran: (...run) => runs.append(run),
+    aborts,
+    sql: place.engine === "embedded" ? "sqlite" : "postgres",
+  }),
+  engine: await engineOf(place, dir),
   logger,
   signals: false,
   admin: false,
@@ -156,8 +163,9 @@ try {
   await app.start();
 } catch (error) {
   note("error")({ err: error, code: isFailure(error) ? error.code : "?" }, "the app did not start");
-  // Whoever owns the file is stopped just now: another try may find it awake.
-  process.exit(isFailure(error, "STORE_OWNED") ? 4 : 5);
+  // Whoever owns the file is stopped just now, or a server is down: another try may find it awake.
+  const passing = place.engine === "embedded" ? ["STORE_OWNED"] : ["STORE_UNAVAILABLE", "LOG_UNAVAILABLE"];
+  process.exit(isFailure(error) && passing.includes(error.code) ? 4 : 5);
 }
 say("ready");
 await drive();

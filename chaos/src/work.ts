@@ -65,19 +65,25 @@ export interface WorkHost {
   ran(consumer: string, id: string, idempotencyKey: string): void;
   /** Whether orders marked for it end the process. */
   readonly aborts: boolean;
+  /** Whose SQL the tables are made with. */
+  readonly sql: "sqlite" | "postgres";
 }
 
 /** The tables of what was applied, in the order of the commits: a row in the same commit as every other effect. */
-const applied = (name: string) => ({
-  "001-applied": `CREATE TABLE applied_${name}(seq INTEGER PRIMARY KEY AUTOINCREMENT, consumer TEXT, topic TEXT, key TEXT, id TEXT)`,
-});
+const applied = (name: string, sql: WorkHost["sql"]) => {
+  const seq =
+    sql === "sqlite" ? "INTEGER PRIMARY KEY AUTOINCREMENT" : "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY";
+  return {
+    "001-applied": `CREATE TABLE applied_${name}(seq ${seq}, consumer TEXT, topic TEXT, key TEXT, id TEXT)`,
+  };
+};
 
 const retry = { attemptsInPlace: 2, attemptsMax: 6, backoffFirst: "50ms", backoffMax: "250ms" } as const;
 
-function books({ ran, aborts }: WorkHost): Service {
+function books({ ran, aborts, sql }: WorkHost): Service {
   return service("books")
     .owns(intake)
-    .migrations(applied("books"))
+    .migrations(applied("books", sql))
     .on(
       intake.received,
       { from: "beginning", retry, emits: [derived.made, derived.later] },
@@ -124,7 +130,7 @@ function books({ ran, aborts }: WorkHost): Service {
     );
 }
 
-function mirror({ ran }: WorkHost): Service {
+function mirror({ ran, sql }: WorkHost): Service {
   const handle = async (
     { id, topic: from, data }: { id: string; topic: string; data: z.infer<typeof Derived> },
     ctx: Context<never>,
@@ -138,7 +144,7 @@ function mirror({ ran }: WorkHost): Service {
     ctx.sql`INSERT INTO applied_mirror(consumer, topic, key, id) VALUES ('mirror', ${from}, ${data.key}, ${id})`;
   };
   return service("mirror")
-    .migrations(applied("mirror"))
+    .migrations(applied("mirror", sql))
     .on(derived.made, { from: "beginning", retry }, handle)
     .on(derived.later, { from: "beginning", retry }, handle);
 }

@@ -91,9 +91,15 @@ export async function transact<T>(pool: PgPool, work: (session: Session) => Prom
   return withSession(pool, (session) => inTransaction(session, () => work(session)));
 }
 
+/**
+ * How long a transaction may wait for its process, in ms: half a lease, and less. What a stopped process has locked is free
+ * before others take over from it.
+ */
+export const idleMsMax = 7_000;
+
 /** Runs `work` in a transaction of a connection that is in none. */
 export async function inTransaction<T>(session: Session, work: () => Promise<T>): Promise<T> {
-  await session.script("BEGIN");
+  await session.script(`BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${idleMsMax}`);
   try {
     const result = await work();
     await session.script("COMMIT");

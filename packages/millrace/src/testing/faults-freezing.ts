@@ -16,12 +16,19 @@ export const frozenFile = "frozen";
  * that a commit consists of, after its end, and before, while and after another process commits events for it.
  */
 export function freezeAtEach(dir: string): void {
+  const freeze = freezer(dir);
+  freezeInCommits(freeze);
+  freezeAroundCalls(freeze);
+}
+
+/** Stops this process at a point, once for each, while the folder's freeze file names it. */
+export function freezer(dir: string): (point: string) => void {
   const met = new Set<string>();
   const armed = (): boolean => {
     const file = join(dir, freezeFile);
     return existsSync(file) && readFileSync(file, "utf8") === String(process.pid);
   };
-  const freeze = (point: string): void => {
+  return (point) => {
     if (met.has(point) || !armed()) return;
     met.add(point);
     appendFileSync(join(dir, frozenFile), `${JSON.stringify({ pid: process.pid, point })}\n`);
@@ -29,8 +36,6 @@ export function freezeAtEach(dir: string): void {
     // The signal may reach another thread first: nothing more is done here until all of them stand still.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
   };
-  freezeInCommits(freeze);
-  freezeAroundCalls(freeze);
 }
 
 function freezeInCommits(freeze: (point: string) => void): void {

@@ -5,11 +5,14 @@ import { type FaultName, leasesOf, plant } from "./faults.js";
 import { clockBy } from "./faults-clock.js";
 import { type DeathPoint, dieAt } from "./faults-death.js";
 import { aliveEvery, freezeAtEach } from "./faults-freezing.js";
+import type { ServerFaultName } from "./faults-servers.js";
 
 /** What is to go wrong. */
 export interface FaultPlan {
   /** A guard that is turned off, or several. */
-  readonly fault?: FaultName | readonly FaultName[];
+  readonly fault?: FaultName | readonly FaultName[] | ServerFaultName;
+  /** PostgreSQL is the store, in place of a file. */
+  readonly postgres?: true;
   /** How long leases are, in place of 15 s. */
   readonly leaseMs?: number;
   readonly death?: Omit<DeathPoint, "armed">;
@@ -24,10 +27,26 @@ export interface FaultPlan {
 }
 
 const plan = JSON.parse(process.env.MILLRACE_FAULTS ?? "{}") as FaultPlan;
-for (const fault of [plan.fault ?? []].flat()) plant(fault);
-if (plan.leaseMs !== undefined) leasesOf(plan.leaseMs);
-if (plan.death !== undefined)
-  dieAt({ ...plan.death, armed: () => plan.armedBy === undefined || existsSync(plan.armedBy) });
-if (plan.freeze !== undefined) freezeAtEach(plan.freeze);
+const { fault, leaseMs, death, freeze, armedBy } = plan;
+const armed = () => armedBy === undefined || existsSync(armedBy);
+
+if (plan.postgres === true) {
+  // The driver is loaded only where it is used.
+  const [{ serverLeasesOf }, { dieAtServer }, { freezeAtEachStep }, { plantServer }] = await Promise.all([
+    import("./faults-queries.js"),
+    import("./faults-server-death.js"),
+    import("./faults-server-freezing.js"),
+    import("./faults-servers.js"),
+  ]);
+  if (leaseMs !== undefined) serverLeasesOf(leaseMs);
+  if (fault !== undefined) plantServer(fault as ServerFaultName);
+  if (death !== undefined) dieAtServer({ ...death, armed });
+  if (freeze !== undefined) freezeAtEachStep(freeze);
+} else {
+  for (const name of [fault ?? []].flat()) plant(name as FaultName);
+  if (leaseMs !== undefined) leasesOf(leaseMs);
+  if (death !== undefined) dieAt({ ...death, armed });
+  if (freeze !== undefined) freezeAtEach(freeze);
+}
 if (plan.clocks !== undefined) clockBy(plan.clocks);
 if (plan.aliveMs !== undefined) aliveEvery(plan.aliveMs);

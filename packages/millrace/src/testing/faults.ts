@@ -72,10 +72,9 @@ function resent(): Undo {
   return replace(LogAppender.prototype, "holds", () => () => false);
 }
 
-/** Followers do not wait behind the parked head of their lane. */
-function lane(): Undo {
-  const store = replace(LaneTables.prototype, "isHeld", () => () => false);
-  const consumer = replace(Lanes.prototype, "setHead", (setHead) => {
+/** Consumers take followers of a parked head at once. */
+export function freeLanes(): Undo {
+  return replace(Lanes.prototype, "setHead", (setHead) => {
     return function (this: Lanes, of: Parameters<Lanes["setHead"]>[0], head: LaneHead | undefined): void {
       const waitMs = head?.state === "parked" ? head.due - Date.now() : 0;
       if (waitMs <= 0) {
@@ -90,6 +89,12 @@ function lane(): Undo {
       setTimeout(due, waitMs).unref();
     };
   });
+}
+
+/** Followers do not wait behind the parked head of their lane. */
+function lane(): Undo {
+  const store = replace(LaneTables.prototype, "isHeld", () => () => false);
+  const consumer = freeLanes();
   return () => {
     store();
     consumer();

@@ -5,7 +5,7 @@ import type { DocumentTypes } from "../document-types.js";
 import { isConnectionLost } from "../errors.js";
 import type { Place, Places } from "../places.js";
 import type { PgPool } from "../pool.js";
-import { Session } from "../session.js";
+import { idleMsMax, Session } from "../session.js";
 import type { Topics } from "../topics.js";
 import { apply } from "./apply/apply.js";
 import type { Applied } from "./apply/applying.js";
@@ -63,7 +63,7 @@ export interface Done {
 }
 
 /** Milliseconds that a stopped process may keep others waiting: half a lease, and less. */
-const limits = "SET LOCAL lock_timeout = 5000; SET LOCAL idle_in_transaction_session_timeout = 7000";
+const limits = `SET LOCAL lock_timeout = 5000; SET LOCAL idle_in_transaction_session_timeout = ${idleMsMax}`;
 /** The plans of our statements do not depend on how much they are given: they are made once. */
 const plans = "SET LOCAL plan_cache_mode = force_generic_plan";
 const ignore = () => {};
