@@ -16,6 +16,7 @@ import type {
 } from "../store/unit.js";
 import { commandDied } from "./command-result.js";
 import type { Committer } from "./committer.js";
+import { ownEntry } from "./own-entry.js";
 import type { Subscription } from "./plan.js";
 import type { Run } from "./run.js";
 
@@ -137,14 +138,12 @@ export class Alone {
     return this.#host.left(run);
   }
 
-  /** The answer was lost: the entry that it made is the lane's head. */
+  /** It was claimed before: the answer was lost, and it has an entry; or there is nothing left to do. */
   async #find(run: Run, begin: () => void): Promise<void> {
-    const head = await this.#host.store.readLaneHead(this.#host.consumer, run.lane.key);
-    if (head?.state !== "running") {
-      run.settled({ type: "held" });
-      return;
-    }
-    if (this.#nowEntry(run, head.entry)) begin();
+    const own = await ownEntry(run, this.#host);
+    if (own === undefined) run.settled({ type: "already" });
+    else if (own.state !== "running") run.settled({ type: "held" });
+    else if (this.#nowEntry(run, own.entry)) begin();
   }
 
   /** After a while the others go on: from then on a crash is not this event's. */

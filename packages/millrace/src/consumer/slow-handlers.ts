@@ -1,8 +1,9 @@
 import { Failure } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
-import type { LaneHead, Store } from "../store/store.js";
+import type { Store } from "../store/store.js";
 import type { Effects, EntryChange, NewEntry, Outcome } from "../store/unit.js";
 import type { Lane } from "./lane.js";
+import { ownEntry } from "./own-entry.js";
 import type { Run } from "./run.js";
 
 const moveAfterMs = 30_000;
@@ -81,19 +82,18 @@ export class SlowHandlers {
   }
 
   moved(run: Run, outcome: Outcome): void {
-    const { lane } = run;
     if (outcome.type === "committed" && outcome.entry !== undefined) {
       this.#nowEntry(run, outcome.entry);
       return;
     }
-    // The first answer was lost: the entry that it made is the lane's head.
-    const answer = this.#host.store.readLaneHead(this.#host.consumer, lane.key);
-    const found = (head: LaneHead | undefined) => {
-      if (head?.state === "running") this.#nowEntry(run, head.entry);
-      else this.stays(run);
-    };
-    if (answer instanceof Promise) answer.then(found, (error) => this.#host.stop(error));
-    else found(answer);
+    // It was claimed before: the first answer was lost, or it is a copy, and what its handler asks for is not stored.
+    ownEntry(run, this.#host).then(
+      (own) => {
+        if (own?.state === "running") this.#nowEntry(run, own.entry);
+        else this.stays(run);
+      },
+      (error) => this.#host.stop(error),
+    );
   }
 
   #nowEntry(run: Run, entry: number): void {

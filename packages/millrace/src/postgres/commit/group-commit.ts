@@ -42,9 +42,9 @@ export class GroupCommit {
         if (error instanceof CopiesFound) for (const key of error.keys) copies.add(key);
         else if (error instanceof UnitError) refused.set(error.unit, { type: "failed", error: error.failure });
         else if (error instanceof LostReply) {
-          const fate = await this.#fate(error);
-          if (fate === "committed") return this.#told(group, error.done);
-          resent ||= fate === "unknown";
+          // After a crash of the server a transaction's number may have become another's: the claims have the last word.
+          resent ||= (await this.#fate(error)) !== "aborted";
+          if (resent) this.#told(group, error.done);
         } else if (isPartitionMissing(error)) forgetDays(group.place);
         else if (isDataError(error)) return this.#halves(group, refused, error);
         else if (attempt >= attemptsMax || !(isLockConflict(error) || isConnectionLost(error))) throw ownFailure(error);
