@@ -109,11 +109,11 @@ export const kafkaBenchmark: Benchmark = {
       const medians = await stage.alternate({ log, raw }, { rounds: 3 });
       return [
         figure({
-          ...{ name: "kafka: log appends", unit: "records/s" },
+          ...{ name: "kafka.append", unit: "records/s" },
           ...{ value: medians.log.appended, ceiling: medians.raw.produced },
         }),
         figure({
-          ...{ name: "kafka: log reads, decoded", unit: "records/s" },
+          ...{ name: "kafka.read", unit: "records/s" },
           ...{ value: medians.log.read, ceiling: medians.raw.read },
         }),
       ];

@@ -141,8 +141,7 @@ export class Runs {
     return new Bulk(this.#consumer, {
       ...{ contextHost, lanes, alone, load },
       subscription: (type) => (this.#slots.of(type) as Slot).subscription,
-      dispatch: ({ partition, record, bytes }, amended) =>
-        this.#dispatch(partition, amended, bytes).names(record, this.#host.engine.store),
+      dispatch: ({ partition, record, bytes }, to) => this.#begin(this.#dispatch(partition, to, bytes), record),
     });
   }
 
@@ -205,7 +204,13 @@ export class Runs {
       return;
     }
     const amended = this.#consumer.amend(record);
-    if (amended !== undefined) this.#dispatch(partition, amended, bytes).names(record, this.#host.engine.store);
+    if (amended !== undefined) this.#begin(this.#dispatch(partition, amended, bytes), record);
+  }
+
+  /** Its claim is whole before its lane may act on it: in a lane that is held it is on its way to disk at once. */
+  #begin(run: Run, record: LogRecord): void {
+    run.names(record, this.#host.engine.store);
+    this.lanes.advance(run.lane);
   }
 
   /** Puts an event into its lane, and returns the run that will handle it. Its claim covers what passed by before it. */
@@ -231,7 +236,6 @@ export class Runs {
     run.bytes = bytes;
     lane.push(run);
     this.load.queued += 1;
-    this.lanes.advance(lane);
     return run;
   }
 

@@ -26,11 +26,6 @@ export function placeOf(text = "."): TrialPlace {
   return text.startsWith("{") ? (JSON.parse(text) as TrialPlace) : { dir: text };
 }
 
-/** A place as an argument of a process. */
-export function placeText(place: TrialPlace): string {
-  return place.postgres === undefined ? place.dir : JSON.stringify(place);
-}
-
 /** The engine there. Its connections do not keep a process from ending. */
 export function engineAt({ dir, postgres, kafka, prefix = "" }: TrialPlace): Engine {
   if (postgres === undefined) return embedded(dir);
