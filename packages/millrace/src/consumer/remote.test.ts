@@ -6,6 +6,8 @@ import { topic } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
 import { partitionOf } from "../log/murmur2.js";
 import { service } from "../service/declare.js";
+import type { Unit } from "../store/unit.js";
+import { faulty } from "../testing/faulty-store.js";
 import { endTrials, type Trial, trial } from "../testing/trial.js";
 import { remote } from "../testing/trial-remote.js";
 
@@ -105,6 +107,26 @@ describe("on an engine that answers later", () => {
     await t.app.publish(filled("a"));
     await t.rest();
     expect([handled, t.status("till").state, away > 4]).toEqual([["a"], "running", true]);
+  });
+});
+
+describe("a claim of an event that the log may hold twice", () => {
+  it("names the event, also where it joins a lane that waits", async () => {
+    const claimed: (readonly string[] | undefined)[] = [];
+    const before = (units: readonly Unit[]) => {
+      for (const { claim } of units) if (claim.type === "record") claimed.push(claim.events?.map(({ id }) => id));
+    };
+    const till = service("till").on(baskets.filled, { retry: { attemptsMax: 1 } }, () => {
+      throw new Error("it never works");
+    });
+    const t = await trial([host(), till], { engine: faulty(remote({ inbox: { windowMs: dayMs } }), { before }) });
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      ids.push((await t.app.publish(filled("a"))).id);
+      await t.rest();
+    }
+    expect((await t.entries()).map(({ state }) => state)).toEqual(["dead", "following", "following"]);
+    expect(claimed).toEqual(ids.map((id) => [id]));
   });
 });
 
