@@ -110,11 +110,11 @@ export const kafkaBenchmark: Benchmark = {
       return [
         figure({
           ...{ name: "kafka.append", unit: "records/s" },
-          ...{ value: medians.log.appended, ceiling: medians.raw.produced },
+          ...{ value: medians.log.appended, ceiling: medians.raw.produced, goal: { ratioAtLeast: 0.6 } },
         }),
         figure({
           ...{ name: "kafka.read", unit: "records/s" },
-          ...{ value: medians.log.read, ceiling: medians.raw.read },
+          ...{ value: medians.log.read, ceiling: medians.raw.read, goal: { ratioAtLeast: 0.6 } },
         }),
       ];
     } finally {
