@@ -1,3 +1,4 @@
+import zlib from "node:zlib";
 import { ConfigResourceTypes } from "@platformatic/kafka";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { outside, type TopicShape } from "../log/log.js";
@@ -39,8 +40,10 @@ describe.skipIf(servers === undefined)("preflight", () => {
       "cleanup-policy": expect.stringContaining(mended("cleanup.policy=delete")),
       "retention-bytes": expect.stringContaining("retention.bytes is 1000000"),
       "timestamp-type": expect.stringContaining("message.timestamp.type is CreateTime"),
-      compression: expect.stringContaining(mended("compression.type=lz4")),
     });
+    const compression = risks.find((risk) => risk.name === "compression")?.what;
+    if ("zstdCompressSync" in zlib) expect(compression).toBeUndefined();
+    else expect(compression).toContain(mended("compression.type=lz4"));
   });
 
   it("finds nothing but the missing copies in topics that it has made", async () => {

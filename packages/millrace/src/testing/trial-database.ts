@@ -18,7 +18,19 @@ export async function trialDatabase(servers?: TrialServers): Promise<TrialDataba
   const url = new URL(found.address);
   url.pathname = `/${name}`;
   await run(found.address, `CREATE DATABASE ${name}`);
-  return { url: url.href, drop: () => run(found.address, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  const drop = async () => {
+    await run(found.address, goodbye(name));
+    await run(found.address, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  };
+  return { url: url.href, drop };
+}
+
+/** Clients that have said goodbye may still be going: one that is cut off then fails where nobody listens any more. */
+function goodbye(name: string): string {
+  return `DO $$ BEGIN FOR n IN 1..40 LOOP
+    EXIT WHEN NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = '${name}');
+    PERFORM pg_sleep(0.05), pg_stat_clear_snapshot();
+  END LOOP; END $$`;
 }
 
 async function run(address: string, statement: string): Promise<void> {
