@@ -4,7 +4,7 @@ const kinds = { number: 1, text: 2, absent: 3 } as const;
 
 /** The first byte of each kind: values of a kind are between its byte and the next. */
 export const textsFrom = Buffer.from([kinds.text]);
-export const absentFrom = Buffer.from([kinds.absent]);
+const absentFrom = Buffer.from([kinds.absent]);
 
 /**
  * A value of an index as bytes that sort as values do: numbers by size, then texts by their UTF-8, then absent ones. A
