@@ -1,7 +1,7 @@
 import type { NewRecord } from "../log/log.js";
 import type { ServicePlace } from "./install.js";
 import { dayOf } from "./names.js";
-import { correlationOf, outboxRecord } from "./outbox-rows.js";
+import { outboxColumns, outboxText } from "./outbox-rows.js";
 import { makeDayIn, outboxDays } from "./partitions.js";
 import type { Session } from "./session.js";
 
@@ -19,17 +19,8 @@ export async function leaveRecords(
 ): Promise<void> {
   await makeDayIn(session, place.schema, outboxDays, dayOf(now));
   await session.rows(
-    `INSERT INTO ${place.schema}.mr_outbox(topic, partition, key, id, source, correlation, committed, record)
-     SELECT topic, partition, key, id, source, correlation, $8::bigint, record
-     FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-       AS w(topic, partition, key, id, source, correlation, record)`,
-    records.map(({ topic }) => topic),
-    records.map(({ partition }) => partition),
-    records.map(({ key }) => key),
-    records.map(({ id }) => id),
-    records.map(({ source }) => source),
-    records.map(correlationOf),
-    records.map(outboxRecord),
+    outboxText({ first: 1, committed: "$8::bigint" }).replace("$schema", () => place.schema),
+    ...outboxColumns(records),
     now,
   );
 }

@@ -1,5 +1,6 @@
 import { Failure } from "../failure/failure.js";
 import type { Headers, NewRecord } from "../log/log.js";
+import { plainArray, textArray } from "./arrays.js";
 
 /** A row of mr_outbox, in the order of its columns from `topic` on. */
 export interface OutboxRow {
@@ -48,6 +49,31 @@ export function outboxRecord(record: NewRecord): string {
     data: bytes === undefined ? data : undefined,
     bytes: bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64"),
   } satisfies { [name in keyof RecordJson]: unknown });
+}
+
+/**
+ * Leaves records in the outbox of a service, from seven arrays of parameters, as {@link outboxColumns} has them. Numbers are
+ * handed out row by row, in the order of the list. `committed` is an expression.
+ */
+export function outboxText({ first, committed }: { readonly first: number; readonly committed: string }): string {
+  const [topics, partitions, ...texts] = [0, 1, 2, 3, 4, 5, 6].map((n) => `$${first + n}`);
+  return `INSERT INTO $schema.mr_outbox(topic, partition, key, id, source, correlation, committed, record)
+    SELECT topic, partition, key, id, source, correlation, ${committed}, record
+    FROM unnest(${topics}::text[], ${partitions}::int[], ${texts.map((text) => `${text}::text[]`).join(", ")})
+      AS w(topic, partition, key, id, source, correlation, record)`;
+}
+
+/** What {@link outboxText} writes: topics, partitions, keys, ids, sources, correlations, records. */
+export function outboxColumns(records: readonly NewRecord[]): string[] {
+  return [
+    textArray(records.map(({ topic }) => topic)),
+    plainArray(records.map(({ partition }) => partition)),
+    textArray(records.map(({ key }) => key)),
+    textArray(records.map(({ id }) => id)),
+    textArray(records.map(({ source }) => source)),
+    textArray(records.map(correlationOf)),
+    textArray(records.map(outboxRecord)),
+  ];
 }
 
 /** The record of a row of mr_outbox. */

@@ -5,7 +5,7 @@ import type { Clock } from "../runtime/clock.js";
 import { contentDigest, idReused } from "../store/identity.js";
 import { translated } from "./errors.js";
 import { dayOf } from "./names.js";
-import { correlationOf, outboxRecord } from "./outbox-rows.js";
+import { outboxColumns, outboxText } from "./outbox-rows.js";
 import { makeDay, outboxDays } from "./partitions.js";
 import type { Place, Places } from "./places.js";
 import type { PgPool } from "./pool.js";
@@ -78,7 +78,7 @@ export class UserOutbox {
     const made = await rowsOf(
       transaction,
       `INSERT INTO ${schema}.mr_identities(source, id, digest, committed)
-       SELECT source, id, digest, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+       SELECT source, id, digest, ${committed}
        FROM unnest($1::text[], $2::text[], $3::text[]) AS w(source, id, digest) ON CONFLICT DO NOTHING RETURNING source, id`,
       [named.map(({ source }) => source), named.map(({ id }) => id), named.map(contentDigest)],
     );
@@ -103,23 +103,15 @@ export class UserOutbox {
   }
 }
 
+/** The database's time, in ms. */
+const committed = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
 /** In the order of the list: numbers are handed out row by row, behind the locks that the user's transaction holds. */
 async function insert(transaction: Transaction, { schema }: Place, records: readonly NewRecord[]): Promise<void> {
   await rowsOf(
     transaction,
-    `INSERT INTO ${schema}.mr_outbox(topic, partition, key, id, source, correlation, committed, record)
-     SELECT topic, partition, key, id, source, correlation, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, record
-     FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-       AS w(topic, partition, key, id, source, correlation, record)`,
-    [
-      records.map(({ topic }) => topic),
-      records.map(({ partition }) => partition),
-      records.map(({ key }) => key),
-      records.map(({ id }) => id),
-      records.map(({ source }) => source),
-      records.map(correlationOf),
-      records.map(outboxRecord),
-    ],
+    outboxText({ first: 1, committed }).replace("$schema", () => schema),
+    outboxColumns(records),
   );
 }
 

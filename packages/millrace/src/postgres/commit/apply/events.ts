@@ -1,4 +1,5 @@
-import { correlationOf, outboxRecord } from "../../outbox-rows.js";
+import { plainArray } from "../../arrays.js";
+import { outboxColumns } from "../../outbox-rows.js";
 import type { Applying } from "./applying.js";
 
 /** Ids that callers chose. */
@@ -34,23 +35,16 @@ export async function applyStreams({ session, place, staged, now }: Applying): P
       all.map(({ key }) => key),
       all.map(({ version }) => version),
     );
-    const records = streamEvents.map(({ record }) => record);
     await session.rows(
       place.texts.of(
         "streamEvents",
         `INSERT INTO $schema.mr_stream_events(topic, key, sequence, partition, id, source, correlation, committed, record)
          SELECT topic, key, sequence, partition, id, source, correlation, $9, record
-         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[])
-           AS w(topic, key, sequence, partition, id, source, correlation, record)`,
+         FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
+           AS w(topic, partition, key, id, source, correlation, record, sequence)`,
       ),
-      records.map(({ topic }) => topic),
-      records.map(({ key }) => key),
-      streamEvents.map(({ sequence }) => sequence),
-      records.map(({ partition }) => partition),
-      records.map(({ id }) => id),
-      records.map(({ source }) => source),
-      records.map(correlationOf),
-      records.map(outboxRecord),
+      ...outboxColumns(streamEvents.map(({ record }) => record)),
+      plainArray(streamEvents.map(({ sequence }) => sequence)),
       now,
     );
   }

@@ -1,7 +1,7 @@
 import { encodeRanges } from "../../../store/rows.js";
 import type { DocumentWrite } from "../../../store/unit.js";
 import { plainArray, textArray } from "../../arrays.js";
-import { correlationOf, outboxRecord } from "../../outbox-rows.js";
+import { outboxColumns, outboxText } from "../../outbox-rows.js";
 import type { Applying } from "./applying.js";
 import { upsertColumns, upsertText } from "./documents.js";
 import { CopiesFound, inboxColumns, inboxText, knownBefore } from "./inbox.js";
@@ -12,10 +12,7 @@ import { CopiesFound, inboxColumns, inboxText, knownBefore } from "./inbox.js";
  */
 const mainText = `WITH documents AS (${upsertText({ first: 1, version: "$21::bigint" })}),
   handled AS (${inboxText(5)} RETURNING 1),
-  published AS (INSERT INTO $schema.mr_outbox(topic, partition, key, id, source, correlation, committed, record)
-    SELECT topic, partition, key, id, source, correlation, $22, record
-    FROM unnest($10::text[], $11::int[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])
-      AS w(topic, partition, key, id, source, correlation, record)),
+  published AS (${outboxText({ first: 10, committed: "$22" })}),
   moved AS (UPDATE $schema.mr_positions AS p SET frontier = w.frontier, finished = w.finished, handled = w.handled
     FROM unnest($17::bigint[], $18::bigint[], $19::text[], $20::bigint[]) AS w(position, frontier, finished, handled)
     WHERE p.position = w.position)
@@ -32,13 +29,7 @@ export async function applyMain(applying: Applying): Promise<void> {
     place.texts.of("main", mainText),
     ...upsertColumns(documents),
     ...inboxColumns([...inbox.values()]),
-    textArray(records.map(({ topic }) => topic)),
-    plainArray(records.map(({ partition }) => partition)),
-    textArray(records.map(({ key }) => key)),
-    textArray(records.map(({ id }) => id)),
-    textArray(records.map(({ source }) => source)),
-    textArray(records.map(correlationOf)),
-    textArray(records.map(outboxRecord)),
+    ...outboxColumns(records),
     plainArray(positions.keys()),
     plainArray(moved.map(({ state }) => state.frontier)),
     textArray(moved.map(({ state }) => encodeRanges(state.ranges))),
