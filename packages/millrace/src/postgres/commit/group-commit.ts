@@ -1,4 +1,3 @@
-import { Failure } from "../../failure/failure.js";
 import type { Outcome, Unit } from "../../store/unit.js";
 import {
   isConnectionLost,
@@ -11,7 +10,7 @@ import {
 import { CopiesFound } from "./apply/inbox.js";
 import { UnitError } from "./apply/statements.js";
 import type { Group } from "./group.js";
-import { fateOf } from "./outcome.js";
+import { mayBeCommitted } from "./outcome.js";
 import { forgetDays, prepareGroup } from "./prepare.js";
 import { type CommitParts, type Done, LostReply, runTransaction } from "./transaction.js";
 
@@ -43,7 +42,7 @@ export class GroupCommit {
         else if (error instanceof UnitError) refused.set(error.unit, { type: "failed", error: error.failure });
         else if (error instanceof LostReply) {
           // After a crash of the server a transaction's number may have become another's: the claims have the last word.
-          resent ||= (await this.#fate(error)) !== "aborted";
+          resent ||= await mayBeCommitted(error.lost, this.#parts);
           if (resent) this.#told(group, error.done);
         } else if (isPartitionMissing(error)) forgetDays(group.place);
         else if (isDataError(error)) return this.#halves(group, refused, error);
@@ -71,22 +70,6 @@ export class GroupCommit {
   #told({ place }: Group, { outcomes, news }: Done): readonly Outcome[] {
     if (news !== undefined) this.#parts.committed(place, news);
     return outcomes;
-  }
-
-  async #fate({ lost, cause }: LostReply) {
-    this.#parts.logger.warn(
-      { err: cause, xid: lost.xid },
-      "the answer to a commit was lost; PostgreSQL is asked for it",
-    );
-    const fate = await fateOf(lost, this.#parts);
-    if (fate !== undefined) return fate;
-    throw new Failure(
-      "STORE_UNAVAILABLE",
-      "the answer to a commit was lost, and PostgreSQL could not be asked for it",
-      {
-        cause,
-      },
-    );
   }
 
   /** The data of one unit, or their sum, is more than PostgreSQL takes: each half is tried alone, in order. */

@@ -50,9 +50,8 @@ export class LostReply extends Error {
   constructor(
     readonly lost: Lost,
     readonly done: Done,
-    cause: unknown,
   ) {
-    super("the answer to a commit was lost", { cause });
+    super("the answer to a commit was lost", { cause: lost.cause });
   }
 }
 
@@ -118,9 +117,9 @@ async function commit(session: Session, { xid }: Facts, done: Done): Promise<voi
   let command: string;
   try {
     ({ command } = await session.client.query({ text: "COMMIT" }));
-  } catch (error) {
-    if (!isConnectionLost(error)) throw error;
-    throw new LostReply({ xid, backend: typeof backend === "number" ? backend : undefined }, done, error);
+  } catch (cause) {
+    if (!isConnectionLost(cause)) throw cause;
+    throw new LostReply({ xid, backend: typeof backend === "number" ? backend : undefined, cause }, done);
   }
   if (command !== "COMMIT") throw new Error(`the transaction ended with ${command}`);
 }
