@@ -14,33 +14,43 @@ export async function inFlight(
   await Promise.all(Array.from({ length: Math.min(at, total) }, loop));
 }
 
+/** As many as `total`, as {@link steadily} begins them. */
+export function openLoop(
+  { perSecond, total }: { readonly perSecond: number; readonly total: number },
+  one: (n: number, dueMs: number) => Promise<unknown>,
+): Promise<void> {
+  return steadily({ perSecond, ended: (begun) => begun >= total }, one);
+}
+
 /**
- * Begins `one` at a steady rate, whether or not the ones before have ended (an open loop), and waits for all.
+ * Begins `one` at a steady rate, whether or not the ones before have ended (an open loop), until `ended` of how many have
+ * begun; and waits for all.
  *
  * `dueMs` is when it should have begun, by `performance.now()`: measured from there, a stalled event loop counts
  * against what stalled it. The loop watches the clock without sleeping, because timers are a millisecond coarse.
  */
-export function openLoop(
-  { perSecond, total }: { readonly perSecond: number; readonly total: number },
+export function steadily(
+  { perSecond, ended }: { readonly perSecond: number; readonly ended: (begun: number) => boolean },
   one: (n: number, dueMs: number) => Promise<unknown>,
 ): Promise<void> {
   const everyMs = 1000 / perSecond;
   return new Promise((resolve, reject) => {
     const startMs = performance.now();
     let begun = 0;
-    let ended = 0;
     // Counted rather than collected: thousands of kept promises would give the garbage collector work of our making.
+    let open = 0;
     const end = () => {
-      ended += 1;
-      if (ended === total) resolve();
+      open -= 1;
+      if (open === 0 && ended(begun)) resolve();
     };
     const turn = () => {
       const nowMs = performance.now();
-      while (begun < total && startMs + begun * everyMs <= nowMs) {
+      for (; !ended(begun) && startMs + begun * everyMs <= nowMs; begun += 1) {
+        open += 1;
         one(begun, startMs + begun * everyMs).then(end, reject);
-        begun += 1;
       }
-      if (begun < total) setImmediate(turn);
+      if (!ended(begun)) setImmediate(turn);
+      else if (open === 0) resolve();
     };
     turn();
   });
@@ -61,29 +71,4 @@ export interface Start {
 
 export function now(): Start {
   return { ms: performance.now(), cpu: process.cpuUsage() };
-}
-
-/** As {@link openLoop}, until it has `ended`. */
-export function steadily(
-  { perSecond, ended }: { readonly perSecond: number; readonly ended: () => boolean },
-  one: (n: number, dueMs: number) => Promise<unknown>,
-): Promise<void> {
-  const everyMs = 1000 / perSecond;
-  return new Promise((resolve, reject) => {
-    const startMs = performance.now();
-    let begun = 0;
-    let open = 0;
-    const turn = () => {
-      if (ended() && open === 0) return resolve();
-      const nowMs = performance.now();
-      for (; !ended() && startMs + begun * everyMs <= nowMs; begun += 1) {
-        open += 1;
-        one(begun, startMs + begun * everyMs).then(() => {
-          open -= 1;
-        }, reject);
-      }
-      return setImmediate(turn);
-    };
-    turn();
-  });
 }

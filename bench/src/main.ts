@@ -2,6 +2,7 @@ import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { type BenchmarkName, benchmarks, names } from "./benchmarks.js";
 import type { Figure } from "./figure.js";
+import { program, say } from "./program.js";
 import { TemporaryStage } from "./stage.js";
 import { table } from "./table.js";
 
@@ -20,27 +21,20 @@ interface Wishes {
   readonly profileDir: string | undefined;
 }
 
-/** What the command line asks for, or why it cannot be done. */
-function read(): Wishes | string {
-  try {
-    const { values, positionals } = parseArgs({
-      allowPositionals: true,
-      options: {
-        json: { type: "boolean", default: false },
-        tiny: { type: "boolean", default: false },
-        profile: { type: "string" },
-      },
-    });
-    const unknown = positionals.filter((name) => !Object.hasOwn(benchmarks, name));
-    if (unknown.length > 0) return `there is no benchmark ${unknown.join(", ")}`;
-    const chosen = positionals.length === 0 ? names : (positionals as BenchmarkName[]);
-    return { names: chosen, json: values.json, tiny: values.tiny, profileDir: values.profile };
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
+function read(): Wishes {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: "boolean", default: false },
+      tiny: { type: "boolean", default: false },
+      profile: { type: "string" },
+    },
+  });
+  const unknown = positionals.filter((name) => !Object.hasOwn(benchmarks, name));
+  if (unknown.length > 0) throw new Error(`there is no benchmark ${unknown.join(", ")}`);
+  const chosen = positionals.length === 0 ? names : (positionals as BenchmarkName[]);
+  return { names: chosen, json: values.json, tiny: values.tiny, profileDir: values.profile };
 }
-
-const say = (text: string) => void process.stderr.write(`${text}\n`);
 
 async function run(name: BenchmarkName, { tiny, profileDir }: Wishes): Promise<readonly Figure[]> {
   const benchmark = await benchmarks[name]();
@@ -52,7 +46,8 @@ async function run(name: BenchmarkName, { tiny, profileDir }: Wishes): Promise<r
   }
 }
 
-async function main(wishes: Wishes): Promise<void> {
+/** A missed target is a figure like any other; only what could not be measured is an error. */
+async function runAll(wishes: Wishes): Promise<void> {
   const figures: Figure[] = [];
   for (const name of wishes.names) {
     figures.push(...(await run(name, wishes)));
@@ -61,13 +56,4 @@ async function main(wishes: Wishes): Promise<void> {
   process.stdout.write(wishes.json ? `${JSON.stringify(figures, null, 2)}\n` : table(figures));
 }
 
-const wishes = read();
-if (typeof wishes === "string") {
-  say(`${wishes}\n\n${usage}`);
-  process.exitCode = 2;
-} else {
-  // Through `exit`, so that the folders go and the children see that nobody listens any more.
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
-  // A missed target is a figure like any other; only what could not be measured is an error.
-  await main(wishes);
-}
+await program({ usage, read, run: runAll });

@@ -1,13 +1,14 @@
 import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { cli } from "./cli.js";
 import { plotOf } from "./memory-plot.js";
 import { csvOf, type Sample, type Summary, summaryOf } from "./memory-series.js";
+import { program, say } from "./program.js";
 
 const usage = `Usage: npm run memory -- [--minutes 18] [--rate 10000] [--csv FILE] [--svg FILE] [--json]
 
@@ -18,10 +19,7 @@ const usage = `Usage: npm run memory -- [--minutes 18] [--rate 10000] [--csv FIL
   --svg FILE   a plot of them
   --json       what came of it as one JSON object on standard output
 `;
-const say = (text: string) => void process.stderr.write(`${text}\n`);
-const program = fileURLToPath(new URL("./memory-process.js", import.meta.url));
-/** The command line of the package, as its users have it. */
-const cli = join(dirname(createRequire(import.meta.url).resolve("millrace/package.json")), "dist", "cli", "main.js");
+const watched = fileURLToPath(new URL("./memory-process.js", import.meta.url));
 
 interface Wishes {
   readonly minutes: number;
@@ -31,23 +29,19 @@ interface Wishes {
   readonly json: boolean;
 }
 
-function read(): Wishes | string {
-  try {
-    const { values } = parseArgs({
-      options: {
-        minutes: { type: "string", default: "18" },
-        rate: { type: "string", default: "10000" },
-        csv: { type: "string" },
-        svg: { type: "string" },
-        json: { type: "boolean", default: false },
-      },
-    });
-    const [minutes, rate] = [Number(values.minutes), Number(values.rate)];
-    if (!(minutes > 0 && rate > 0)) return "--minutes and --rate are numbers above 0";
-    return { minutes, rate, csv: values.csv, svg: values.svg, json: values.json };
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
+function read(): Wishes {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: "string", default: "18" },
+      rate: { type: "string", default: "10000" },
+      csv: { type: "string" },
+      svg: { type: "string" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const [minutes, rate] = [Number(values.minutes), Number(values.rate)];
+  if (!(minutes > 0 && rate > 0)) throw new Error("--minutes and --rate are numbers above 0");
+  return { minutes, rate, csv: values.csv, svg: values.svg, json: values.json };
 }
 
 async function turn(verb: "pause" | "resume", dir: string): Promise<void> {
@@ -62,7 +56,7 @@ async function measure({ minutes, rate, csv, svg }: Wishes): Promise<Summary> {
   const wanted = { from: Math.round(seconds / 3), to: Math.round(seconds / 3) + Math.max(1, Math.round(seconds / 6)) };
   const pause = { from: wanted.from, to: wanted.to };
   const samples: Sample[] = [];
-  const child = spawn(process.execPath, [program, join(dir, "data"), String(rate), String(seconds)], {
+  const child = spawn(process.execPath, [watched, join(dir, "data"), String(rate), String(seconds)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
@@ -85,13 +79,10 @@ async function measure({ minutes, rate, csv, svg }: Wishes): Promise<Summary> {
   return summaryOf(samples, pause);
 }
 
-const wishes = read();
-if (typeof wishes === "string") {
-  say(`${wishes}\n\n${usage}`);
-  process.exitCode = 2;
-} else {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+async function run(wishes: Wishes): Promise<void> {
   const summary = await measure(wishes);
   if (wishes.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
   for (const [name, value] of Object.entries(summary)) say(`${name.padEnd(10)} ${Math.round(value * 10) / 10}`);
 }
+
+await program({ usage, read, run });

@@ -1,14 +1,15 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { embedded, millrace, projection, service, silentLogger } from "millrace";
 import { z } from "zod";
+import { cli } from "./cli.js";
 import { steadily } from "./load.js";
 import { order, orders } from "./order.js";
 import { owner, preload } from "./orders-app.js";
+import { program, say } from "./program.js";
 import { latency } from "./statistics.js";
 
 const usage = `Usage: npm run rebuild:live -- [--events 500000] [--rate 5000] [--seconds 10] [--json]
@@ -19,9 +20,6 @@ const usage = `Usage: npm run rebuild:live -- [--events 500000] [--rate 5000] [-
 
   Exit status 1: a row is wrong or missing.
 `;
-const say = (text: string) => void process.stderr.write(`${text}\n`);
-/** The command line of the package, as its users have it. */
-const cli = join(dirname(createRequire(import.meta.url).resolve("millrace/package.json")), "dist", "cli", "main.js");
 
 interface Wishes {
   readonly events: number;
@@ -30,26 +28,18 @@ interface Wishes {
   readonly json: boolean;
 }
 
-function read(): Wishes | string {
-  try {
-    const { values } = parseArgs({
-      options: {
-        events: { type: "string", default: "500000" },
-        rate: { type: "string", default: "5000" },
-        seconds: { type: "string", default: "10" },
-        json: { type: "boolean", default: false },
-      },
-    });
-    const [events, rate, seconds] = [values.events, values.rate, values.seconds].map(Number) as [
-      number,
-      number,
-      number,
-    ];
-    if (!(events > 0 && rate > 0 && seconds > 0)) return "--events, --rate and --seconds are numbers above 0";
-    return { events, rate, seconds, json: values.json };
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
+function read(): Wishes {
+  const { values } = parseArgs({
+    options: {
+      events: { type: "string", default: "500000" },
+      rate: { type: "string", default: "5000" },
+      seconds: { type: "string", default: "10" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const [events, rate, seconds] = [Number(values.events), Number(values.rate), Number(values.seconds)];
+  if (!(events > 0 && rate > 0 && seconds > 0)) throw new Error("--events, --rate and --seconds are numbers above 0");
+  return { events, rate, seconds, json: values.json };
 }
 
 const Spent = z.object({ orders: z.int(), spentPence: z.int() });
@@ -178,12 +168,7 @@ async function compared(
   return { rows, wrong };
 }
 
-const wishes = read();
-if (typeof wishes === "string") {
-  say(`${wishes}\n\n${usage}`);
-  process.exitCode = 2;
-} else {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+async function run(wishes: Wishes): Promise<void> {
   const result = await measure(wishes);
   if (wishes.json) process.stdout.write(`${JSON.stringify(result)}\n`);
   const { calm, building } = result;
@@ -202,3 +187,5 @@ if (typeof wishes === "string") {
   say(result.wrong.length === 0 ? "equal      every row" : `WRONG\n${result.wrong.join("\n")}`);
   if (result.wrong.length > 0) process.exitCode = 1;
 }
+
+await program({ usage, read, run });
