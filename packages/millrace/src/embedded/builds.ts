@@ -4,13 +4,11 @@ import {
   rebuildTarget,
   refuseBehind,
   refuseRebuild,
+  refuseWaiting,
   type ServiceBuild,
-  waitingOnly,
 } from "../store/build-acts.js";
 import { amendedAs, type Build, buildConsumer, buildLabel, type Swap, tablePrefix } from "../store/builds.js";
 import type { Act, ActOutcome } from "../store/operate.js";
-import { isDone } from "../store/position.js";
-import type { Position } from "../store/unit.js";
 import { audit, wasDone } from "./audit.js";
 import { readTopics } from "./history.js";
 import { leaveJobs } from "./jobs.js";
@@ -133,20 +131,22 @@ function refuseSwap(database: Database, { live, next, force }: { live: Build; ne
   const topics = new Map(readTopics(database).map(({ shape, end }) => [shape.name, end]));
   const positions = registered ? readPositions(database, nextName) : undefined;
   refuseBehind({ live, next, positions, livePositions, end: (topic) => topics.get(topic) ?? 0 });
-  const waiting = force ? 0 : countWaiting(database, nextName, livePositions);
-  if (waiting > 0) throw waitingOnly(waiting, { live, next });
+  if (!force) refuseWaiting(onlyWaiting(database, { liveName, nextName }), { live, next, livePositions });
 }
 
-/** Events that wait in lanes of the new build, while the live one is done with them. */
-function countWaiting(database: Database, consumer: string, before: readonly Position[]): number {
-  const sql = "SELECT topic, partition, offset FROM mr_lane_entries WHERE consumer = ?";
-  const liveName = before[0]?.consumer ?? "";
-  return all<{ topic: string; partition: number; offset: number }>(database, sql, consumer).filter((at) => {
-    const position = before.find(({ topic, partition }) => topic === at.topic && partition === at.partition);
-    if (position === undefined || !isDone(position, at.offset)) return false;
-    const same = `${sql} AND topic = ? AND partition = ? AND offset = ?`;
-    return first(database, same, liveName, at.topic, at.partition, at.offset) === undefined;
-  }).length;
+/** Events that wait in lanes of the new build, and in none of the live one. */
+function onlyWaiting(
+  database: Database,
+  { liveName, nextName }: { readonly liveName: string; readonly nextName: string },
+): { topic: string; partition: number; offset: number }[] {
+  return all(
+    database,
+    `SELECT topic, partition, offset FROM mr_lane_entries AS e WHERE consumer = ? AND NOT EXISTS (
+       SELECT 1 FROM mr_lane_entries AS o WHERE o.consumer = ? AND o.topic = e.topic AND o.partition = e.partition
+         AND o.offset = e.offset)`,
+    nextName,
+    liveName,
+  );
 }
 
 function readBuilds(database: Database, service: string, name: string): readonly Build[] {

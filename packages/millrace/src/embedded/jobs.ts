@@ -1,14 +1,15 @@
 import {
+  changedTarget,
   decodeItem,
   decodeJob,
   firstAllowed,
   type ItemRow,
+  isChanged,
   type JobRow,
-  jobOver,
   jobsKeptMax,
-  ladderStep,
-  leftAlone,
+  leavesAlone,
   noJob,
+  onLadder,
   pauseNote,
   redrivesMax,
 } from "../store/job-ladder.js";
@@ -42,35 +43,16 @@ export function createJob(database: Database, asked: NewJob, act: Act): ActOutco
     .run(selection, force ? 1 : 0, rate ?? null, firstAllowed(rate, act.at), act.reason, act.actor, act.at);
   const job = Number(made.lastInsertRowid);
   const find = database.prepare("SELECT entry, consumer, lane FROM mr_lane_entries WHERE entry = ? AND state = 'dead'");
-  const lanes = new Map<string, Letter[]>();
-  for (const entry of [...new Set(asked.entries)].sort((a, b) => a - b)) {
-    const letter = find.get(entry) as Letter | undefined;
-    if (letter === undefined) continue;
-    const place = JSON.stringify([letter.consumer, letter.lane]);
-    const lane = lanes.get(place);
-    if (lane === undefined) lanes.set(place, [letter]);
-    else lane.push(letter);
-  }
+  const entries = [...new Set(asked.entries)].sort((a, b) => a - b);
+  const { letters, lanes } = onLadder(entries.flatMap((entry) => (find.get(entry) as Letter | undefined) ?? []));
   const insert = database.prepare("INSERT INTO mr_job_items VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)");
-  const leftAlone = leavesAlone(database, force);
-  let seq = 0;
-  for (const [index, lane] of [...lanes.values()].entries())
-    for (const { entry, consumer, lane: key } of lane) {
-      const why = leftAlone(entry);
-      seq += 1;
-      insert.run(
-        job,
-        seq,
-        ladderStep(index),
-        entry,
-        consumer,
-        key,
-        why === undefined ? "pending" : "skipped",
-        why ?? null,
-      );
-    }
-  audit(database, "redrive", `job ${job}: ${seq} dead letters in ${lanes.size} lanes, ${selection}`, act);
-  return { changed: seq, lanes: [], job };
+  const whyNot = leftAlone(database, force);
+  for (const [n, { step, entry, consumer, lane }] of letters.entries()) {
+    const why = whyNot(entry);
+    insert.run(job, n + 1, step, entry, consumer, lane, why === undefined ? "pending" : "skipped", why ?? null);
+  }
+  audit(database, "redrive", `job ${job}: ${letters.length} dead letters in ${lanes} lanes, ${selection}`, act);
+  return { changed: letters.length, lanes: [], job };
 }
 
 /** A dead letter by its place. */
@@ -81,20 +63,18 @@ interface Letter {
 }
 
 /** Tells why a job does not take an entry. */
-function leavesAlone(database: Database, force: boolean): (entry: number) => string | undefined {
+function leftAlone(database: Database, force: boolean): (entry: number) => string | undefined {
   const taken = all<{ entry: number; job: number }>(
     database,
     `SELECT i.entry, i.job FROM mr_job_items AS i JOIN mr_jobs AS j ON j.job = i.job
      WHERE i.state IN ('pending', 'redriven') AND j.state IN ('running', 'paused')`,
   );
-  const jobs = new Map(taken.map(({ entry, job }) => [entry, job]));
   const inVain = all<{ entry: number; n: number }>(
     database,
     "SELECT entry, count(*) AS n FROM mr_job_items WHERE state = 'died' GROUP BY entry HAVING count(*) >= ?",
     redrivesMax,
   );
-  const died = new Map(force ? [] : inVain.map(({ entry, n }) => [entry, n]));
-  return (entry) => leftAlone({ job: jobs.get(entry), died: died.get(entry) });
+  return leavesAlone(taken, force ? [] : inVain);
 }
 
 /** Runs inside a transaction. */
@@ -105,15 +85,8 @@ export function changeJob(
 ): ActOutcome {
   const row = first<JobRow>(database, "SELECT * FROM mr_jobs WHERE job = ?", job);
   if (row === undefined) throw noJob(job);
-  if (row.state === "done" || row.state === "cancelled") {
-    if (change.type === "cancel" && row.state === "cancelled") return { changed: 0, lanes: [] };
-    throw jobOver(row);
-  }
-  const changed = applyChange(database, row, change, act);
-  if (changed > 0) {
-    const rate = change.type === "rate" ? ` ${change.rate ?? "without limit"}` : "";
-    audit(database, `job ${change.type}`, `job ${job}${rate}`, act);
-  }
+  const changed = isChanged(row, change) ? 0 : applyChange(database, row, change, act);
+  if (changed > 0) audit(database, `job ${change.type}`, changedTarget(job, change), act);
   return { changed, lanes: [] };
 }
 

@@ -5,12 +5,11 @@ import {
   rebuildTarget,
   refuseBehind,
   refuseRebuild,
+  refuseWaiting,
   type ServiceBuild,
-  waitingOnly,
 } from "../store/build-acts.js";
 import { amendedAs, type Build, buildConsumer, buildLabel, type Swap } from "../store/builds.js";
 import type { Act, ActOutcome } from "../store/operate.js";
-import { isDone } from "../store/position.js";
 import type { Position } from "../store/unit.js";
 import { type Acting, acting, type OperateParts } from "./acting.js";
 import { Extents, readPositions } from "./consumer-reads.js";
@@ -149,13 +148,7 @@ async function refuseSwap(on: Acting, swapping: Swapping): Promise<void> {
     ends.set(topic, (await extents.of(topic))?.ends ?? []);
   const end = (topic: string, partition: number) => ends.get(topic)?.[partition] ?? 0;
   refuseBehind({ live, next, positions: registered ? own : undefined, livePositions, end });
-  if (force) return;
-  const waiting = await onlyWaiting(on, place, { liveName, nextName });
-  const done = waiting.filter(({ topic, partition, offset }) => {
-    const position = livePositions.find((one) => one.topic === topic && one.partition === partition);
-    return position !== undefined && isDone(position, offset);
-  });
-  if (done.length > 0) throw waitingOnly(done.length, { live, next });
+  if (!force) refuseWaiting(await onlyWaiting(on, place, { liveName, nextName }), { live, next, livePositions });
 }
 
 /** Events that wait in lanes of the new build, and in none of the live one. */

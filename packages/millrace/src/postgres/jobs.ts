@@ -1,10 +1,11 @@
 import {
+  changedTarget,
   firstAllowed,
+  isChanged,
   type JobRow,
-  jobOver,
-  ladderStep,
-  leftAlone,
+  leavesAlone,
   noJob,
+  onLadder,
   pauseNote,
   redrivesMax,
 } from "../store/job-ladder.js";
@@ -54,9 +55,9 @@ export function createJob(
       act.at,
     );
     const job = (made as { job: number }).job;
-    const lanes = lanesOf(await deadLetters(on, asked.entries));
-    const items = await storeItems(on, job, { lanes, force });
-    await on.audit("redrive", `job ${job}: ${items} dead letters in ${lanes.length} lanes, ${selection}`, act);
+    const { letters, lanes } = onLadder(await deadLetters(on, asked.entries));
+    const items = await storeItems(on, job, { letters, force });
+    await on.audit("redrive", `job ${job}: ${items} dead letters in ${lanes} lanes, ${selection}`, act);
     return { changed: items, lanes: [], job };
   });
 }
@@ -74,26 +75,13 @@ async function deadLetters(on: Acting, entries: readonly number[]): Promise<Lett
   return letters.sort((a, b) => a.entry - b.entry);
 }
 
-/** By lane; the lane of the lowest number comes first. */
-function lanesOf(letters: readonly Letter[]): readonly (readonly Letter[])[] {
-  const lanes = new Map<string, Letter[]>();
-  for (const letter of letters) {
-    const name = JSON.stringify([letter.consumer, letter.lane]);
-    const lane = lanes.get(name);
-    if (lane === undefined) lanes.set(name, [letter]);
-    else lane.push(letter);
-  }
-  return [...lanes.values()];
-}
-
 interface Items {
-  readonly lanes: readonly (readonly Letter[])[];
+  readonly letters: readonly (Letter & { readonly step: number })[];
   readonly force: boolean;
 }
 
-async function storeItems(on: Acting, job: number, { lanes, force }: Items): Promise<number> {
-  const letters = lanes.flatMap((lane, index) => lane.map((letter) => ({ ...letter, step: ladderStep(index) })));
-  const why = await leavesAlone(
+async function storeItems(on: Acting, job: number, { letters, force }: Items): Promise<number> {
+  const why = await leftAlone(
     on,
     letters.map(({ entry }) => entry),
     force,
@@ -114,7 +102,7 @@ async function storeItems(on: Acting, job: number, { lanes, force }: Items): Pro
 }
 
 /** Tells why a job does not take an entry. */
-async function leavesAlone(
+async function leftAlone(
   on: Acting,
   entries: readonly number[],
   force: boolean,
@@ -131,9 +119,7 @@ async function leavesAlone(
          GROUP BY entry HAVING count(*) >= ${redrivesMax}`,
         entries,
       );
-  const jobs = new Map(taken.map(({ entry, job }) => [entry, job]));
-  const died = new Map(inVain.map(({ entry, n }) => [entry, n]));
-  return (entry) => leftAlone({ job: jobs.get(entry), died: died.get(entry) });
+  return leavesAlone(taken, inVain);
 }
 
 /** Changes a job that is not over; one that is as asked for is left alone. */
@@ -141,15 +127,8 @@ export function changeJob(parts: OperateParts, job: number, change: JobChange, a
   return acting(parts, async (on) => {
     const [row] = await on.rows<JobRow>("SELECT job, kind, state FROM $shared.mr_jobs WHERE job = $1 FOR UPDATE", job);
     if (row === undefined) throw noJob(job);
-    if (row.state === "done" || row.state === "cancelled") {
-      if (change.type === "cancel" && row.state === "cancelled") return { changed: 0, lanes: [] };
-      throw jobOver(row);
-    }
-    const changed = await applyChange(on, row, change, act);
-    if (changed > 0) {
-      const rate = change.type === "rate" ? ` ${change.rate ?? "without limit"}` : "";
-      await on.audit(`job ${change.type}`, `job ${job}${rate}`, act);
-    }
+    const changed = isChanged(row, change) ? 0 : await applyChange(on, row, change, act);
+    if (changed > 0) await on.audit(`job ${change.type}`, changedTarget(job, change), act);
     return { changed, lanes: [] };
   });
 }

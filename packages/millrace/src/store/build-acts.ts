@@ -1,5 +1,6 @@
 import { Failure } from "../failure/failure.js";
 import { type Build, type BuildName, buildConsumer } from "./builds.js";
+import { isDone } from "./position.js";
 import type { Position } from "./unit.js";
 
 /** A build of a service's view. */
@@ -78,12 +79,24 @@ export function refuseBehind({ live, next, positions, livePositions, end }: Swap
   );
 }
 
-/** Says that events wait in lanes of the new build, while the live one is done with them. */
-export function waitingOnly(waiting: number, { live, next }: Pick<SwapStanding, "live" | "next">): Failure {
+/**
+ * Refuses a build in whose lanes events wait that the live one is done with. `waiting`: those in no lane of the live one.
+ *
+ * @throws {Failure} CONFLICT
+ */
+export function refuseWaiting(
+  waiting: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[],
+  { live, next, livePositions }: Pick<SwapStanding, "live" | "next" | "livePositions">,
+): void {
+  const done = waiting.filter(({ topic, partition, offset }) => {
+    const position = livePositions.find((one) => one.topic === topic && one.partition === partition);
+    return position !== undefined && isDone(position, offset);
+  });
+  if (done.length === 0) return;
   const [liveName, nextName] = [buildConsumer(live), buildConsumer(next)];
-  return new Failure(
+  throw new Failure(
     "CONFLICT",
-    `${waiting} events wait in lanes of ${nextName} that ${liveName} has in its rows; see millrace dead-letters ls --consumer ${nextName}, or swap by force`,
+    `${done.length} events wait in lanes of ${nextName} that ${liveName} has in its rows; see millrace dead-letters ls --consumer ${nextName}, or swap by force`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { Failure } from "../failure/failure.js";
-import type { Job, JobItem, JobItemState, JobState } from "./jobs.js";
+import type { Job, JobChange, JobItem, JobItemState, JobState } from "./jobs.js";
 import type { Act } from "./operate.js";
 import type { EntryFailure } from "./unit.js";
 
@@ -55,7 +55,7 @@ export interface StepCounts {
 }
 
 /** The step of the nth lane, from 0. */
-export function ladderStep(lane: number): number {
+function ladderStep(lane: number): number {
   let end = 0;
   const step = ladder.findIndex((lanes) => {
     end += lanes;
@@ -107,11 +107,33 @@ export function allowedAfter(
   return idle + (started * 1_000) / rate;
 }
 
-/** Why a job does not take an entry that another one has, or that was redriven in vain so often. */
-export function leftAlone(known: { readonly job?: number | undefined; readonly died?: number | undefined }) {
-  if (known.job !== undefined) return `job ${known.job} has it`;
-  if (known.died === undefined) return undefined;
-  return `${known.died} jobs have redriven it in vain; mend it, skip it, or force it`;
+/** Dead letters on the ladder: all of a lane are on one step, in order; the lane of the first letter comes first. */
+export function onLadder<Letter extends { readonly consumer: string; readonly lane: string }>(
+  letters: readonly Letter[],
+): { readonly letters: readonly (Letter & { readonly step: number })[]; readonly lanes: number } {
+  const lanes = new Map<string, Letter[]>();
+  for (const letter of letters) {
+    const name = JSON.stringify([letter.consumer, letter.lane]);
+    const lane = lanes.get(name);
+    if (lane === undefined) lanes.set(name, [letter]);
+    else lane.push(letter);
+  }
+  const stepped = [...lanes.values()].flatMap((lane, n) => lane.map((letter) => ({ ...letter, step: ladderStep(n) })));
+  return { letters: stepped, lanes: lanes.size };
+}
+
+/** Tells why a job does not take an entry: another one has it (`taken`), or so many have redriven it `inVain`. */
+export function leavesAlone(
+  taken: readonly { readonly entry: number; readonly job: number }[],
+  inVain: readonly { readonly entry: number; readonly n: number }[],
+): (entry: number) => string | undefined {
+  const jobs = new Map(taken.map(({ entry, job }) => [entry, job]));
+  const died = new Map(inVain.map(({ entry, n }) => [entry, n]));
+  return (entry) => {
+    if (jobs.has(entry)) return `job ${jobs.get(entry)} has it`;
+    if (died.has(entry)) return `${died.get(entry)} jobs have redriven it in vain; mend it, skip it, or force it`;
+    return undefined;
+  };
 }
 
 /** What is kept as a job's note while an operator has paused it. */
@@ -124,10 +146,21 @@ export function noJob(job: number): Failure {
   return new Failure("NOT_FOUND", `there is no job ${job}; see millrace jobs ls`);
 }
 
-/** Says that a job is over, and what to do instead of changing it. */
-export function jobOver({ job, kind, state }: Pick<JobRow, "job" | "kind" | "state">): Failure {
+/**
+ * Whether a change of a job is done already: to cancel one that is.
+ *
+ * @throws {Failure} CONFLICT when the job is over.
+ */
+export function isChanged({ job, kind, state }: Pick<JobRow, "job" | "kind" | "state">, change: JobChange): boolean {
+  if (state !== "done" && state !== "cancelled") return false;
+  if (change.type === "cancel" && state === "cancelled") return true;
   const next = kind === "seek" ? "a seek is done at once" : "make a new one: millrace dead-letters redrive";
-  return new Failure("CONFLICT", `job ${job} is ${state}; ${next}`);
+  throw new Failure("CONFLICT", `job ${job} is ${state}; ${next}`);
+}
+
+/** What the audit says that a change of a job was made to. */
+export function changedTarget(job: number, change: JobChange): string {
+  return change.type === "rate" ? `job ${job} ${change.rate ?? "without limit"}` : `job ${job}`;
 }
 
 /** A job, from its row and what is counted of its items. */
