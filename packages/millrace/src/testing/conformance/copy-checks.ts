@@ -88,8 +88,7 @@ export const copyChecks: Readonly<Record<string, Check<SharedStoreUnderTest>>> =
   "does not take the events of other consumers for copies, nor what is refused for handled": async ({ left }) => {
     if (left.inbox === undefined) return;
     const [position] = await acquire(left);
-    const topics = [{ topic: checkedTopic, incarnation: "one", types: ["thing.done"], start: [0, 0] }];
-    const [other] = await left.acquire({ consumer: "other", service: checkedService, topics });
+    const [other] = await acquire(left, [0, 0], "other");
     const stale = {
       ...handling(position!, 0, named("a")),
       reads: [{ service: checkedService, type: "t", id: "x", version: 9 }],

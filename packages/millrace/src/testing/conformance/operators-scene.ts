@@ -5,7 +5,7 @@ import type { Act, Operate } from "../../store/operate.js";
 import type { Store } from "../../store/store.js";
 import type { Effects, NewEntry, Position } from "../../store/unit.js";
 import type { Opened } from "./suite.js";
-import { checkedConsumer, checkedService, checkedTopic, committed, newEntry, recordClaim, unitOf } from "./units.js";
+import { acquire, checkedConsumer, committed, newEntry, newRecord, recordClaim, unitOf } from "./units.js";
 
 /** What operators see and do, beside the store and the log that they are about: nothing but the topic "conformance", of two partitions, is there. */
 export interface OperatorsUnderTest extends Opened {
@@ -29,22 +29,10 @@ export async function appended(
   ids: readonly string[],
   more: (id: string, n: number) => Partial<NewRecord> = () => ({}),
 ): Promise<readonly LogRecord[]> {
-  const records = ids.map(
-    (id, n): NewRecord => ({
-      ...{
-        topic: checkedTopic,
-        partition: 0,
-        id,
-        source: checkedService,
-        type: "thing.done",
-        version: 1,
-        key: `k-${id}`,
-      },
-      ...{ time: 1_700_000_000_000 + n, correlationId: undefined, causationId: undefined, hops: 0, headers: undefined },
-      ...{ data: JSON.stringify({ id, n }), named: true, offset: -1 },
-      ...more(id, n),
-    }),
-  );
+  const records = ids.map((id, n) => {
+    const own = { partition: 0, key: `k-${id}`, time: 1_700_000_000_000 + n, data: JSON.stringify({ id, n }) };
+    return newRecord(id, { ...own, ...more(id, n) });
+  });
   await log.append(records);
   const stored: LogRecord[] = [];
   for (const at of records) stored.push((await log.record(at)) ?? fail(`${at.id} is not in the log`));
@@ -56,9 +44,7 @@ export async function registered(
   { store }: OperatorsUnderTest,
   consumer = checkedConsumer,
 ): Promise<readonly Position[]> {
-  const topics = [{ topic: checkedTopic, incarnation: "one", types: ["thing.done"], start: [0, 0] }];
-  const positions = await store.acquire({ consumer, service: checkedService, topics });
-  return [...positions].sort((a, b) => a.partition - b.partition);
+  return await acquire(store, [0, 0], consumer);
 }
 
 /** Commits the handling of an event that its handler gave up on, or that waits behind such a one; the entry's number. */

@@ -4,8 +4,8 @@ import { type ConformanceCase, suite } from "./suite.js";
 /** Tells a key's partition. */
 export type Partitioner = (key: string, partitions: number) => number;
 
-// Murmur2 of the key's UTF-8 bytes, as in Kafka's UtilsTest.java; the partition is its lower 31 bits modulo the count.
-const vectors: readonly (readonly [key: string, hash: number])[] = [
+/** Murmur2 of keys' UTF-8 bytes, as in Kafka's UtilsTest.java; the partition is its lower 31 bits modulo the count. */
+export const vectors: readonly (readonly [key: string, hash: number])[] = [
   ["21", -973932308],
   ["foobar", -790332482],
   ["a-little-bit-long-string", -985981536],

@@ -146,10 +146,14 @@ export function indexedThing(id: string, fields: ThingFields): DocumentWrite {
   return thing(id, JSON.stringify({ id, ...fields }), thingIndexes(fields));
 }
 
-/** Registers the checked consumer; its positions by partition, under a new epoch. */
-export async function acquire(store: Store, start: readonly number[] = [0, 0]): Promise<readonly Position[]> {
+/** Registers a consumer of the checked topic's "thing.done"; its positions by partition, under a new epoch. */
+export async function acquire(
+  store: Store,
+  start: readonly number[] = [0, 0],
+  consumer = checkedConsumer,
+): Promise<readonly Position[]> {
   const topics = [{ topic: checkedTopic, incarnation: "one", types: ["thing.done"], start }];
-  const positions = await store.acquire({ consumer: checkedConsumer, service: checkedService, topics });
+  const positions = await store.acquire({ consumer, service: checkedService, topics });
   return [...positions].sort((a, b) => a.partition - b.partition);
 }
 
