@@ -1,3 +1,4 @@
+import { type DeadGroupRow, decodeDeadGroup } from "../store/dead-groups.js";
 import { recordFilter } from "../store/event-filter.js";
 import type { DeadGroup, EntryQuery } from "../store/inspect.js";
 import { decodeEntry, type EntryRow } from "../store/rows.js";
@@ -41,16 +42,6 @@ export async function readEntry(sight: Sight, entry: number): Promise<LaneEntry 
   return row === undefined ? undefined : decodeEntry(row);
 }
 
-interface GroupRow {
-  readonly fingerprint: string | null;
-  readonly n: number;
-  readonly keys: number;
-  readonly consumers: string;
-  readonly first: number;
-  readonly last: number;
-  readonly example: number;
-}
-
 /** Dead letters by fingerprint, the largest group first. */
 export async function readDeadGroups(sight: Sight, consumer: string | undefined, limit: number): Promise<DeadGroup[]> {
   if (sight.places.length === 0 || limit === 0) return [];
@@ -59,7 +50,7 @@ export async function readDeadGroups(sight: Sight, consumer: string | undefined,
     `SELECT fingerprint, consumer, lane, count(*) AS n, min(since) AS first, max(since) AS last, min(entry) AS example
      FROM $schema.mr_lane_entries WHERE state = 'dead' AND ($1::text IS NULL OR consumer = $1) GROUP BY fingerprint, consumer, lane`,
   );
-  const rows = await sight.rows<GroupRow>(
+  const rows = await sight.rows<DeadGroupRow>(
     `SELECT fingerprint, sum(n)::bigint AS n, count(*) AS keys, json_agg(DISTINCT consumer)::text AS consumers,
        min(first) AS first, max(last) AS last, min(example) AS example
      FROM (${lanes}) AS lanes GROUP BY fingerprint ORDER BY n DESC, example LIMIT $2`,
@@ -67,15 +58,6 @@ export async function readDeadGroups(sight: Sight, consumer: string | undefined,
     limit,
   );
   const groups: DeadGroup[] = [];
-  for (const { fingerprint, n, keys, consumers, first, last, example } of rows)
-    groups.push({
-      fingerprint: fingerprint ?? undefined,
-      count: n,
-      keys,
-      consumers: (JSON.parse(consumers) as string[]).sort(),
-      first,
-      last,
-      example: (await readEntry(sight, example)) as LaneEntry,
-    });
+  for (const row of rows) groups.push(decodeDeadGroup(row, (await readEntry(sight, row.example)) as LaneEntry));
   return groups;
 }

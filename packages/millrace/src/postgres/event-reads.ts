@@ -29,8 +29,6 @@ export interface Traces {
   readonly named: number | undefined;
 }
 
-const outboxColumns = "topic, partition, key, id, source, correlation, committed, record";
-
 /** What the tables know of an event by its id. */
 export async function readTraces(sight: Sight, id: string): Promise<Traces> {
   const sent = await readSent(sight, "id", id, 1);
@@ -54,7 +52,8 @@ export function readSentTogether(sight: Sight, correlation: string, limit: numbe
 
 async function readSent(sight: Sight, by: "id" | "correlation", value: string, limit: number): Promise<Sent[]> {
   const rows = await sight.all<OutboxRow & { readonly committed: number; readonly seq: number }>(
-    `SELECT ${outboxColumns}, seq FROM $schema.mr_outbox WHERE ${by} = $1 ORDER BY committed, seq LIMIT ${limit}`,
+    `SELECT topic, partition, key, id, source, correlation, committed, record, seq FROM $schema.mr_outbox
+     WHERE ${by} = $1 ORDER BY committed, seq LIMIT ${limit}`,
     { order: "committed, seq", limit },
     value,
   );

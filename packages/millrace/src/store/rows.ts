@@ -14,15 +14,8 @@ import type {
 } from "./unit.js";
 
 /** A row of mr_positions. */
-export interface PositionRow {
+export interface PositionRow extends Omit<Position, "id" | "finished"> {
   readonly position: number;
-  readonly consumer: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly epoch: number;
-  readonly generation: number;
-  readonly crashes: number;
-  readonly frontier: number;
   readonly finished: string;
 }
 
