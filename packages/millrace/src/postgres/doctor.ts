@@ -57,7 +57,7 @@ async function server({ session }: Sight): Promise<Verdict> {
 
 async function risks({ pool, shared }: InspectParts): Promise<Finding[]> {
   try {
-    const found = await preflight(pool, shared);
+    const found = await preflight(pool, shared, "store");
     if (found.length === 0) return [{ check: "settings", ok: true, detail: "every setting keeps Millrace's promises" }];
     return found.map(({ name, what }) => ({ check: name, ok: false, detail: what }));
   } catch (error) {

@@ -3,22 +3,9 @@ import { Failure, isFailure } from "../failure/failure.js";
 // SQLSTATE classes and codes: PostgreSQL's documentation, appendix A.
 const full = new Set(["53100"]);
 const damaged = new Set(["XX001", "XX002"]);
+const readOnly = "25006";
 const unavailable = new Set([
-  ...[
-    "25006",
-    "25P03",
-    "25P04",
-    "40001",
-    "40P01",
-    "53000",
-    "53200",
-    "53300",
-    "53400",
-    "55000",
-    "55P03",
-    "57014",
-    "57P01",
-  ],
+  ...["25P03", "25P04", "40001", "40P01", "53000", "53200", "53300", "53400", "55000", "55P03", "57014", "57P01"],
   ...["57P02", "57P03", "57P04", "57P05", "58000", "58030", "28000", "28P01", "3D000"],
 ]);
 // 42501 insufficient_privilege, 42P01 undefined_table and 3F000 invalid_schema_name of our own tables.
@@ -70,6 +57,12 @@ export function storeFailure(error: unknown): Failure {
     );
   if (state !== undefined && damaged.has(state))
     return new Failure("STORE_DAMAGED", `the database is damaged: ${message}; stop, and restore a backup`, cause);
+  if (state === readOnly)
+    return new Failure(
+      "STORE_UNAVAILABLE",
+      `PostgreSQL takes no writes: ${message}; give the address of the primary, not of a standby, and see that default_transaction_read_only is off`,
+      cause,
+    );
   if (state === undefined || state.startsWith("08") || unavailable.has(state))
     return new Failure("STORE_UNAVAILABLE", `PostgreSQL cannot be used at the moment: ${message}`, cause);
   return new Failure("STATEMENT_FAILED", message, cause);

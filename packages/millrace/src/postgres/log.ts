@@ -12,6 +12,7 @@ import { LogBlocks } from "./log-reader.js";
 import { dropOld, writeNotes } from "./log-retention.js";
 import { LogTopics } from "./log-topics.js";
 import type { PgPool } from "./pool.js";
+import { preflight } from "./preflight.js";
 
 /** Where the log is. */
 export interface PostgresLogOptions {
@@ -67,6 +68,8 @@ async function openLog(
   const at = { pool, schema, topics };
   const blocks = new LogBlocks(pool, schema, topics);
   const bells = new LogBells({ pool, schema, clock, logger });
+  // While no connection is kept: the probe takes two.
+  const risks = await reachable(() => preflight(pool, schema, "log"));
   await reachable(() => installLog(pool, schema));
   await reachable(() => bells.open());
   let cancel: Cancel = ignore;
@@ -101,7 +104,7 @@ async function openLog(
         logger.debug({ err: error }, "the log was not told how far a consumer has come"),
       );
     },
-    preflight: async () => [],
+    preflight: async () => risks,
     async close() {
       if (closed) return;
       closed = true;

@@ -125,7 +125,7 @@ async function openStore(
     topics: () => core.topics.all(),
     onHandled: (heard) => core.handled.add(heard),
     onChanged: (heard) => core.changed.add(heard),
-    preflight: () => preflight(pool, shared),
+    preflight: () => preflight(pool, shared, "store"),
     async close() {
       await hygiene.close();
       await core.close();

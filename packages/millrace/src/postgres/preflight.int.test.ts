@@ -15,7 +15,7 @@ const database = server === undefined ? undefined : await trialDatabase(server);
 async function risks(options = ""): Promise<Record<string, string>> {
   const pool = new pg.Pool({ connectionString: database?.url, max: 4, options });
   try {
-    return Object.fromEntries((await preflight(pool, "millrace")).map(({ name, what }) => [name, what]));
+    return Object.fromEntries((await preflight(pool, "millrace", "store")).map(({ name, what }) => [name, what]));
   } finally {
     await pool.end();
   }
@@ -76,7 +76,7 @@ describe.skipIf(database === undefined)("preflight of PostgreSQL", () => {
     const url = new URL(database?.url ?? "");
     url.pathname = `/${name}`;
     const pool = new pg.Pool({ connectionString: url.href, max: 2 });
-    const found = await preflight(pool, "millrace");
+    const found = await preflight(pool, "millrace", "store");
     await pool.end();
     expect(found.map((risk) => risk.name)).toEqual(["encoding"]);
   });
@@ -96,7 +96,7 @@ describe.skipIf(database === undefined)("preflight of PostgreSQL", () => {
 
   it.each([2, 3])("knows a proxy that pools transactions, with %i connections", async (count) => {
     const clients = await connections(database?.url ?? "", count);
-    const found = await preflight(new TransactionPool(clients), "millrace");
+    const found = await preflight(new TransactionPool(clients), "millrace", "store");
     expect(found.map(({ name }) => name)).toEqual(["transaction-pooling"]);
     for (const client of clients) await client.end();
   });

@@ -1,47 +1,21 @@
 import type { Risk } from "../engine/halves.js";
 import { translated } from "./errors.js";
 import type { PgPool } from "./pool.js";
+import { type Found, halves, pooled, risksOf, settingNames } from "./preflight-checks.js";
 import { type Session, withSession } from "./session.js";
 
-/** The oldest server whose snapshots and functions are all there. */
-const versionMin = 140_000;
-/** What one process of Millrace wants to have at least, beside what is in use. */
-const connectionsMin = 8;
-
-const asked = [
-  "synchronous_commit",
-  "fsync",
-  "full_page_writes",
-  "default_transaction_isolation",
-  "default_transaction_read_only",
-  "max_connections",
-  "superuser_reserved_connections",
-] as const;
-
-interface Settings {
-  readonly version: number;
-  readonly version_text: string;
-  readonly standby: boolean;
-  readonly encoding: string;
-  readonly database: string;
-  readonly role: string;
-  readonly settings: Readonly<Record<(typeof asked)[number], string>>;
-  readonly used: number;
-  readonly unlogged: readonly string[];
-}
-
-/** The settings of a server that would break a promise of Millrace. */
-export async function preflight(pool: PgPool, shared: string): Promise<Risk[]> {
+/** The settings of a server that would break a promise of this half of an engine. Takes two connections at a time. */
+export async function preflight(pool: PgPool, schema: string, name: keyof typeof halves): Promise<Risk[]> {
   return translated(async () => {
-    const settings = await withSession(pool, (session) => readSettings(session, shared));
-    const pooled = await probePooling(pool);
-    return [...risksOf(settings), ...(pooled === undefined ? [] : [pooled])];
+    const found = await withSession(pool, (session) => look(session, schema));
+    const half = halves[name];
+    return [...risksOf(found, half), ...((await isPooled(pool)) ? [pooled(half)] : [])];
   });
 }
 
-async function readSettings(session: Session, shared: string): Promise<Settings> {
-  const [row] = await session.objects<Omit<Settings, "settings" | "unlogged"> & { settings: string; unlogged: string }>(
-    `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS version_text,
+async function look(session: Session, schema: string): Promise<Found> {
+  const [row] = await session.objects<Omit<Found, "settings" | "unlogged"> & { settings: string; unlogged: string }>(
+    `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS "versionText",
        pg_is_in_recovery() AS standby, pg_encoding_to_char(d.encoding)::text AS encoding, d.datname::text AS database,
        current_user::text AS role,
        (SELECT json_object_agg(name, setting) FROM unnest($1::text[]) AS s(name), current_setting(name, true) AS setting)::text AS settings,
@@ -50,80 +24,11 @@ async function readSettings(session: Session, shared: string): Promise<Settings>
         WHERE c.relpersistence = 'u' AND c.relkind = 'r' AND starts_with(c.relname, 'mr_')
           AND (n.nspname = $2 OR starts_with(n.nspname, $2 || '_')))::text AS unlogged
      FROM pg_database AS d WHERE d.datname = current_database()`,
-    asked,
-    shared,
+    settingNames,
+    schema,
   );
   const found = row as NonNullable<typeof row>;
   return { ...found, settings: JSON.parse(found.settings), unlogged: JSON.parse(found.unlogged) };
-}
-
-function risksOf({
-  version,
-  version_text,
-  standby,
-  encoding,
-  database,
-  role,
-  settings,
-  used,
-  unlogged,
-}: Settings): Risk[] {
-  const risks: Risk[] = [];
-  const add = (name: string, what: string) => risks.push({ name, what });
-  const mend = (setting: string, value: string) => `ALTER ROLE "${role}" SET ${setting} = '${value}', then start again`;
-  if (version < versionMin)
-    add(
-      "postgres-version",
-      `server_version is ${version_text}: Millrace needs 14 or newer, whose snapshots its relay reads; upgrade the server`,
-    );
-  if (standby)
-    add(
-      "standby",
-      "pg_is_in_recovery() is true: this server is a standby, and nothing can be committed on it; give the address of the primary, or add target_session_attrs=read-write to it",
-    );
-  if (settings.synchronous_commit === "off")
-    add(
-      "synchronous-commit",
-      `synchronous_commit is off: what was acknowledged, and sent to the log, can be gone after a crash of the server; ${mend("synchronous_commit", "on")}`,
-    );
-  if (settings.fsync === "off")
-    add(
-      "fsync",
-      "fsync is off: a crash of the machine can lose or damage everything; ALTER SYSTEM SET fsync = on, then SELECT pg_reload_conf()",
-    );
-  if (settings.full_page_writes === "off")
-    add(
-      "full-page-writes",
-      "full_page_writes is off: a crash of the machine can leave pages half written; ALTER SYSTEM SET full_page_writes = on, then SELECT pg_reload_conf()",
-    );
-  if (settings.default_transaction_isolation !== "read committed")
-    add(
-      "isolation",
-      `default_transaction_isolation is ${settings.default_transaction_isolation}: a commit would check what it read before it had its locks; ${mend("default_transaction_isolation", "read committed")}`,
-    );
-  if (!standby && settings.default_transaction_read_only === "on")
-    add(
-      "read-only",
-      `default_transaction_read_only is on: nothing can be committed; ${mend("default_transaction_read_only", "off")}`,
-    );
-  if (encoding !== "UTF8")
-    add(
-      "encoding",
-      `the encoding of database ${database} is ${encoding}: not every event can be stored; make another one: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8'`,
-    );
-  if (unlogged.length > 0)
-    add(
-      "unlogged-tables",
-      `${unlogged.join(", ")} ${unlogged.length === 1 ? "is" : "are"} unlogged: a crash of the server empties them; ${unlogged.map((table) => `ALTER TABLE ${table} SET LOGGED`).join("; ")}`,
-    );
-  const [max, reserved] = [Number(settings.max_connections), Number(settings.superuser_reserved_connections)];
-  const left = max - reserved - used;
-  if (left < connectionsMin)
-    add(
-      "connections",
-      `max_connections is ${max}, and ${Math.max(0, left)} are left: a process that gets none stops working and loses its leases; close others, or ALTER SYSTEM SET max_connections = ${max * 2} and restart the server`,
-    );
-  return risks;
 }
 
 /**
@@ -131,7 +36,7 @@ function risksOf({
  * and LISTEN would be lost or others'. Two clients that live at the same time then meet in one backend, or one client
  * meets another backend than before.
  */
-async function probePooling(pool: PgPool): Promise<Risk | undefined> {
+async function isPooled(pool: PgPool): Promise<boolean> {
   const same = await withSession(pool, (first) =>
     withSession(pool, async (second) => {
       const before = await mark(first);
@@ -148,11 +53,7 @@ async function probePooling(pool: PgPool): Promise<Risk | undefined> {
       }
     }),
   );
-  if (same) return undefined;
-  return {
-    name: "transaction-pooling",
-    what: "one connection of the server serves many clients in turn: a proxy like PgBouncer with pool_mode = transaction or statement lies between, and locks, prepared statements and LISTEN would be lost; connect to PostgreSQL itself, or set pool_mode = session",
-  };
+  return !same;
 }
 
 interface Backend {
