@@ -4,7 +4,7 @@ import type { Clock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/logger.js";
 import { translated } from "./errors.js";
 import { readPlaces, type ServicePlace } from "./install.js";
-import { dropInboxDays, dropOutboxDays, makeDaysAhead } from "./old-days.js";
+import { dropInboxDays, dropOutboxDays, emptyInboxFar, makeDaysAhead } from "./old-days.js";
 import { type Session, withSession } from "./session.js";
 import type { InspectParts } from "./sight.js";
 import { sweepDropped } from "./sweep.js";
@@ -98,6 +98,7 @@ export class Hygiene {
       await makeDaysAhead(parts, session, place);
       if (await dropOutboxDays(parts, session, place)) more = true;
       if (await dropInboxDays(parts, session, place)) more = true;
+      if (await emptyInboxFar(parts, session, place)) more = true;
       if (await this.#identities(session, place)) more = true;
       if (await sweepDropped(session, place)) more = true;
     }

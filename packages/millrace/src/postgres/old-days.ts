@@ -4,6 +4,7 @@ import type { Keeping } from "./hygiene.js";
 import type { ServicePlace } from "./install.js";
 import { dayOf } from "./names.js";
 import { type DailyTable, inboxDays, makeDayIn, outboxDays, partitionName, readDays } from "./partitions.js";
+import { inboxFar } from "./schema.js";
 import { inTransaction, type Session } from "./session.js";
 import { invisible } from "./window.js";
 
@@ -19,6 +20,7 @@ export interface OldDaysParts {
 const daysAhead = 2;
 /** One call drops so many partitions of a table at most. */
 const daysMax = 5;
+const rowsMax = 5_000;
 /** Commits wait as long as a drop waits for its lock, at most. */
 const lockMs = 500;
 const lockTimeout = "55P03";
@@ -63,19 +65,35 @@ async function isSent(session: Session, { schema }: ServicePlace, day: number): 
  * would have met by now. True when there are more.
  */
 export async function dropInboxDays(parts: OldDaysParts, session: Session, place: ServicePlace): Promise<boolean> {
-  const { clock, keeping, ends } = parts;
-  const before = dayOf(clock.now() - keeping.inboxMs);
+  const before = dayOf(parts.clock.now() - parts.keeping.inboxMs);
   const days = await readDays(session, place.schema, inboxDays);
   if (!days.some((day) => day < before)) return false;
-  const reached = async () => {
-    const at = Math.min(clock.now(), await handledUpTo(session, place, ends));
-    return dayOf(at - keeping.inboxMs);
-  };
   return dropDays(session, place, {
     daily: inboxDays,
     before,
-    mayGo: async (day) => day < (await reached()),
+    mayGo: async (day) => day < (await metBefore(parts, session, place)),
   });
+}
+
+/** As {@link dropInboxDays}, of events that said they came from the future, when that is past: row by row. */
+export async function emptyInboxFar(parts: OldDaysParts, session: Session, place: ServicePlace): Promise<boolean> {
+  const far = `${place.schema}.mr_inbox_far`;
+  const old = async () => inboxFar + (await metBefore(parts, session, place));
+  if ((await session.row(`SELECT 1 FROM ${far} WHERE day < $1 LIMIT 1`, await old())) === undefined) return false;
+  let gone = 0;
+  await unlessUsed(session, `${far} IN SHARE ROW EXCLUSIVE MODE`, async () => {
+    gone = await session.changes(
+      `DELETE FROM ${far} WHERE ctid = ANY(ARRAY(SELECT ctid FROM ${far} WHERE day < $1 LIMIT ${rowsMax}))`,
+      await old(),
+    );
+  });
+  return gone === rowsMax;
+}
+
+/** Copies of events of the days before this one have been met. */
+async function metBefore(parts: OldDaysParts, session: Session, place: ServicePlace): Promise<number> {
+  const { clock, keeping, ends } = parts;
+  return dayOf(Math.min(clock.now(), await handledUpTo(session, place, ends)) - keeping.inboxMs);
 }
 
 /** The log time up to which every consumer has handled what it hears; infinite when nothing waits. */
@@ -107,19 +125,25 @@ async function dropDays(session: Session, { schema }: ServicePlace, dropping: Dr
   for (const day of old) {
     if (dropped === daysMax) return true;
     if (!(await mayGo(day))) return false;
-    try {
-      await inTransaction(session, async () => {
-        await session.script(
-          `SET LOCAL lock_timeout = ${lockMs}; LOCK TABLE ${schema}.${daily.table} IN ACCESS EXCLUSIVE MODE`,
-        );
-        if (await mayGo(day)) await session.script(`DROP TABLE ${schema}.${partitionName(daily, day)}`);
-      });
-    } catch (error) {
-      // Somebody uses the table for long: it is tried again at the next turn.
-      if (sqlState(error) === lockTimeout) return false;
-      throw error;
-    }
+    const free = await unlessUsed(session, `${schema}.${daily.table} IN ACCESS EXCLUSIVE MODE`, async () => {
+      if (await mayGo(day)) await session.script(`DROP TABLE ${schema}.${partitionName(daily, day)}`);
+    });
+    if (!free) return false;
     dropped += 1;
   }
   return false;
+}
+
+/** Works while nobody else adds rows to a table. False when somebody uses it for long: it is tried again at the next turn. */
+async function unlessUsed(session: Session, table: string, work: () => Promise<void>): Promise<boolean> {
+  try {
+    await inTransaction(session, async () => {
+      await session.script(`SET LOCAL lock_timeout = ${lockMs}; LOCK TABLE ${table}`);
+      await work();
+    });
+    return true;
+  } catch (error) {
+    if (sqlState(error) === lockTimeout) return false;
+    throw error;
+  }
 }

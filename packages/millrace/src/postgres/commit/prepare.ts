@@ -33,7 +33,7 @@ export async function prepareGroup(parts: CommitParts, { place, units }: Group):
       if (places.ready(service) === undefined) await places.of(service);
     for (const event of eventsOf(unit)) {
       const day = inboxDay(event);
-      if (day !== inboxFar) await ensureDay(parts, { place, daily: inboxDays, day });
+      if (day < inboxFar) await ensureDay(parts, { place, daily: inboxDays, day });
     }
   }
   if (publishes) await ensureDay(parts, { place, daily: outboxDays, day: dayOf(clock.now()) });
