@@ -65,8 +65,8 @@ export interface ActReport {
 
 /** Where an answer comes from, and of when it is. */
 export interface Origin {
-  /** process: the running app. file: the data directory, while nothing runs. */
-  readonly from: "process" | "file";
+  /** process: the running app. file: the data directory, servers: those of the environment, where no process answers. */
+  readonly from: "process" | "file" | "servers";
   /** ISO time. */
   readonly asOf: string;
 }

@@ -4,18 +4,19 @@ import type { Inspect } from "../store/inspect.js";
 import type { Admin } from "./admin.js";
 import { readsOf } from "./reads.js";
 
-/** The admin of a file that is read while nothing runs: it shows all there is, and every act is PROCESS_MISSING. */
+/** The admin of what is stored, read without a process: it shows all there is, and every act is PROCESS_MISSING. */
 export function fileAdmin(file: {
   readonly inspect: Inspect;
-  readonly dir: string;
+  readonly dir: string | undefined;
+  readonly stored: "file" | "servers";
   /** Those of the app's code, where it was loaded for them. */
   readonly aggregates?: readonly AggregateDefinition[] | undefined;
   now(): number;
 }): Admin {
-  const { inspect, dir, now, aggregates } = file;
+  const { inspect, dir, stored, now, aggregates } = file;
   const stopping = new AbortController().signal;
   return {
-    ...readsOf({ inspect, dir, now, live: undefined, aggregates, stopping }),
+    ...readsOf({ inspect, dir, stored, now, live: undefined, aggregates, stopping }),
     map: refuse,
     forget: refuse,
     pause: refuse,

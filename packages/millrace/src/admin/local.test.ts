@@ -292,7 +292,7 @@ describe("the file alone", () => {
     await app.stop();
     const { inspect, close } = openReadOnly(dir);
     try {
-      const file = fileAdmin({ inspect, dir, now: () => Date.now() });
+      const file = fileAdmin({ inspect, dir, stored: "file", now: () => Date.now() });
       expect(await file.status()).toMatchObject({ from: "file", pid: undefined, dead: 1, consumers: { unknown: 3 } });
       expect((await file.deadLetter({ entry })).entry.event.key).toBe("o-1");
       expect((await file.tail({ query: {}, last: 1 })).events).toHaveLength(1);

@@ -41,8 +41,10 @@ export type Reads = Omit<
 /** What can be looked at. */
 export interface Sight {
   readonly inspect: Inspect;
-  /** Undefined when the file is read while nothing runs. */
+  /** Undefined when what is stored is read without a process. */
   readonly live: Live | undefined;
+  /** Where it is stored, if not in a file. */
+  readonly stored?: "file" | "servers";
   /** Those of the app's code, when it is at hand though nothing runs. */
   readonly aggregates?: readonly AggregateDefinition[] | undefined;
   readonly dir: string | undefined;
@@ -56,7 +58,7 @@ const pageMax = 1_000;
 /** Looking, in a running app or at the file alone. */
 export function readsOf(sight: Sight): Reads {
   const { inspect } = sight;
-  const origin = (): Origin => ({ from: sight.live === undefined ? "file" : "process", asOf: iso(sight.now()) });
+  const origin = () => originOf(sight);
   const aggregates = sight.live === undefined ? sight.aggregates : aggregatesOf(sight.live.running.services);
   return {
     ...aggregateReadsOf({ inspect, aggregates, origin }),
@@ -123,6 +125,10 @@ export function readsOf(sight: Sight): Reads {
   };
 }
 
+function originOf({ live, stored = "file", now }: Sight): Origin {
+  return { from: live === undefined ? stored : "process", asOf: iso(now()) };
+}
+
 const bounded = (query: EventQuery): EventQuery => ({ ...query, limit: Math.min(Math.max(1, query.limit), pageMax) });
 
 interface Amended {
@@ -164,7 +170,7 @@ async function status(sight: Sight, origin: Origin): ReturnType<Admin["status"]>
 
 /** How each registered consumer stands; those who are furthest behind come first. */
 export async function readStandings(
-  sight: Pick<Sight, "inspect" | "live" | "now">,
+  sight: Pick<Sight, "inspect" | "live" | "now" | "stored">,
 ): Promise<readonly ConsumerStanding[]> {
   const now = sight.now();
   const statuses = sight.live?.running.consumers() ?? [];
@@ -179,6 +185,7 @@ export async function readStandings(
         head: await failingHead(sight.inspect, view),
         elsewhere: elsewhere.includes(view.consumer),
         live: sight.live !== undefined,
+        ...(sight.stored !== undefined && { stored: sight.stored }),
         now,
       }),
     );

@@ -48,6 +48,8 @@ export interface StandingFacts {
   readonly elsewhere?: boolean;
   /** Whether a process runs at all. */
   readonly live: boolean;
+  /** Without one: what is read. */
+  readonly stored?: "file" | "servers";
   readonly now: number;
 }
 
@@ -77,8 +79,9 @@ export function standingOf(facts: StandingFacts): ConsumerStanding {
   };
 }
 
-function judge({ view, status, head, elsewhere, live, now }: StandingFacts): { verdict: Verdict; reason: string } {
-  if (!live) return { verdict: "unknown", reason: "no process runs; numbers are those of the file" };
+function judge(facts: StandingFacts): { verdict: Verdict; reason: string } {
+  const { view, status, head, elsewhere, live, now } = facts;
+  if (!live) return { verdict: "unknown", reason: unasked(facts) };
   if (status === undefined && elsewhere !== true) {
     return {
       verdict: "stopped",
@@ -107,6 +110,12 @@ function judge({ view, status, head, elsewhere, live, now }: StandingFacts): { v
     return { verdict: "stalled", reason: `has work and made no progress for ${Math.round(still / 1_000)} s` };
   const where = here ? "" : "; another process has the partitions they are in";
   return { verdict: "slow", reason: `${view.lagRecords} events behind${where}` };
+}
+
+function unasked({ stored }: StandingFacts): string {
+  return stored === "servers"
+    ? "no process answers here; numbers are those of the servers"
+    : "no process runs; numbers are those of the file";
 }
 
 function circuitOpen({ since, message }: NonNullable<ConsumerStatus["circuit"]>): string {

@@ -12,7 +12,7 @@ export function examples(...lines: readonly string[]): string {
 /** Options of every command that asks about an app. */
 export function about(command: Command): Command {
   return command
-    .option("--dir <folder>", "the folder of the app's data", ".millrace")
+    .option("--dir <folder>", "the folder of the app's data", process.env.MILLRACE_DIR?.trim() || ".millrace")
     .option("-o, --output <format>", "table, json or jsonl", "table")
     .option("--timeout <duration>", "how long the process may take to answer", "10s")
     .option("--no-input", "ask nothing");

@@ -1,5 +1,5 @@
 import type { Finding } from "../admin/admin.js";
-import { reading, readingFile } from "./connect.js";
+import { reading, readingStored } from "./connect.js";
 import { type ExitCode, exitCodes } from "./exit.js";
 import type { CommonOptions } from "./options.js";
 import { type Column, noteOrigin, openOutput, printRows, readFormat } from "./output.js";
@@ -11,12 +11,12 @@ const columns: readonly Column<Finding>[] = [
 ];
 
 /**
- * Checks the file, from this process, so that the running one is not held up; and asks the running one about itself.
+ * Checks what is stored, from this process, so that the running one is not held up; and asks the running one about itself.
  * Exit status 1 when something is not sound.
  */
 export async function doctor(options: CommonOptions): Promise<ExitCode> {
   const output = openOutput(readFormat(options.output));
-  const file = await readingFile(options, (admin) => admin.doctor());
+  const file = await readingStored(options, (admin) => admin.doctor());
   const process = await reading(options, (admin) => admin.doctor());
   const own = process.from === "process" ? process.findings : [];
   const findings = [...file.findings.filter(({ check }) => !own.some((finding) => finding.check === check)), ...own];

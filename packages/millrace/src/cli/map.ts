@@ -59,8 +59,8 @@ async function look(file: string | undefined, options: MapOptions, window: MapWi
   if (services === undefined)
     throw new Failure("OPTION_INVALID", `${path}: \`app\` was not made by millrace()`, { details: { option: "file" } });
   const asOf = new Date().toISOString();
-  return await inspecting(options, async (inspect) => ({
-    from: "file",
+  return await inspecting(options, async (inspect, from) => ({
+    from,
     asOf,
     ...(await flowMap(services, inspect, window)),
   }));

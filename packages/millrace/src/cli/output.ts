@@ -67,11 +67,16 @@ export function printOne(output: Output, value: unknown, draw: () => readonly st
   else for (const line of draw()) output.line(line);
 }
 
+const sources = {
+  process: "from the running process",
+  file: "from the file; no process runs",
+  servers: "from the servers; no process answers here",
+} as const;
+
 /** Says where the data comes from and of when it is. JSON has both in itself. */
 export function noteOrigin(output: Output, { from, asOf }: Origin): void {
   if (output.format !== "table") return;
-  const source = from === "process" ? "from the running process" : "from the file; no process runs";
-  output.note(output.paint("grey", `as of ${timeOfDay(asOf)} UTC, ${source}`));
+  output.note(output.paint("grey", `as of ${timeOfDay(asOf)} UTC, ${sources[from]}`));
 }
 
 /** Cells are as wide as the widest of their column, and the widest columns are cut to fit the terminal when there is one. */

@@ -2,7 +2,7 @@ import { parseQuery } from "../admin/query.js";
 import type { EventView } from "../admin/views.js";
 import { isFailure } from "../failure/failure.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
-import { acting, readingFile } from "./connect.js";
+import { acting, readingStored } from "./connect.js";
 import { joined } from "./events.js";
 import type { CommonOptions } from "./options.js";
 import { type Output, openOutput, readFormat } from "./output.js";
@@ -53,7 +53,7 @@ async function lastOfFile(
   options: TailOptions,
   what: { query: ReturnType<typeof parseQuery>; last: number; print(events: readonly EventView[]): void },
 ): Promise<void> {
-  await readingFile(options, async (admin) =>
+  await readingStored(options, async (admin) =>
     what.print((await admin.tail({ query: what.query, last: what.last })).events),
   );
 }

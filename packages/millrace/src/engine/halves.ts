@@ -23,21 +23,25 @@ export interface LogAdapter {
   open(context: EngineContext): Promise<OpenLog>;
 }
 
+/** A log that is looked at: nothing is made in it. */
+export interface SeenLog extends LogReader, LogHistory {
+  topics(): Awaitable<readonly LogTopic[]>;
+  /** Of the topics that the store knows: those that are not made yet are made as they have to be. */
+  preflight(declared: readonly TopicShape[]): Promise<readonly Risk[]>;
+}
+
 /** A log in use by one process. */
-export interface OpenLog extends LogReader, LogWriter, LogHistory {
+export interface OpenLog extends SeenLog, LogWriter {
   /**
    * Makes the topic, or checks that it is the one declared.
    *
    * @throws {Failure} PARTITIONS_CHANGED when it exists with another partition count.
    */
   ensureTopic(topic: Omit<TopicShape, "incarnation">): Awaitable<LogTopic>;
-  topics(): Awaitable<readonly LogTopic[]>;
   /** Calls `heard` when topics that this process has read from grew. */
   onAppended(heard: (topics: readonly string[]) => void): () => void;
   /** Tells other tools how far a consumer has come, as a courtesy: late, and never read back. */
   note(consumer: string, positions: readonly Position[]): void;
-  /** Of the topics that the store knows: those that are not made yet are made as they have to be. */
-  preflight(declared: readonly TopicShape[]): Promise<readonly Risk[]>;
   close(): Promise<void>;
 }
 

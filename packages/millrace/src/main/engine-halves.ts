@@ -1,7 +1,8 @@
 import type { EngineContext, OpenEngine } from "../engine/engine.js";
-import type { LogAdapter } from "../engine/halves.js";
+import type { LogAdapter, SeenLog } from "../engine/halves.js";
 import { Failure } from "../failure/failure.js";
 import { engine } from "../outbox/engine.js";
+import type { Duration } from "../runtime/duration.js";
 import type { KafkaAddress, PostgresAddress } from "./server-address.js";
 
 /** What an engine is made of. Without a log of its own, the store's database has it. */
@@ -14,6 +15,8 @@ export interface EngineHalves {
 export interface Servers {
   readonly pool: Pool;
   readonly log: LogAdapter;
+  /** The log, only to be read. */
+  seenLog(context: EngineContext): Promise<SeenLog & { close?(): Promise<void> }>;
   /** Ends what was made for them. */
   end(): Promise<void>;
 }
@@ -21,18 +24,26 @@ export interface Servers {
 /**
  * Loads the clients that are needed.
  *
+ * `patience` is how long brokers that cannot be reached are waited for.
+ *
  * @throws {Failure} PEER_MISSING when a package is not installed.
  */
-export async function openServers({ log, store }: EngineHalves): Promise<Servers> {
+export async function openServers({ log, store }: EngineHalves, patience?: Duration): Promise<Servers> {
   const pool = await poolOf(store);
   const pools = [pool];
   try {
-    if (log?.type === "kafka") return { pool, log: await kafka(log), end: () => end(pools) };
-    const { postgresLog } = await import("../postgres/log.js");
+    if (log?.type === "kafka") {
+      const adapter = await kafka(log, patience);
+      return { pool, log: adapter, seenLog: (context) => adapter.open(context), end: () => end(pools) };
+    }
+    const [{ postgresLog }, { seenLog }] = [
+      await import("../postgres/log.js"),
+      await import("../postgres/log-sight.js"),
+    ];
     const ownPool = log === undefined || log.url === store.url ? pool : await poolOf(log);
     if (ownPool !== pool) pools.push(ownPool);
-    const adapter = postgresLog({ pool: ownPool, ...(log?.schema !== undefined && { schema: log.schema }) });
-    return { pool, log: adapter, end: () => end(pools) };
+    const at = { pool: ownPool, ...(log?.schema !== undefined && { schema: log.schema }) };
+    return { pool, log: postgresLog(at), seenLog: async () => seenLog(at), end: () => end(pools) };
   } catch (error) {
     await end(pools);
     throw error;
@@ -68,7 +79,7 @@ async function poolOf({ url, poolMax }: PostgresAddress): Promise<Pool> {
   });
 }
 
-async function kafka(address: KafkaAddress): Promise<LogAdapter> {
+async function kafka(address: KafkaAddress, patience: Duration | undefined): Promise<LogAdapter> {
   const { kafkaLog } = await peer("@platformatic/kafka", () => import("../kafka/kafka.js"));
   const { brokers, tls, sasl, prefix, replicationFactor, minInsyncReplicas, compression } = address;
   return kafkaLog({
@@ -78,6 +89,7 @@ async function kafka(address: KafkaAddress): Promise<LogAdapter> {
       ...(sasl !== undefined && { sasl: sasl as never }),
     },
     ...(prefix !== undefined && { prefix }),
+    ...(patience !== undefined && { patience }),
     ...(replicationFactor !== undefined && { replicationFactor }),
     ...(minInsyncReplicas !== undefined && { minInsyncReplicas }),
     ...(compression !== undefined && { compression: compression as never }),

@@ -1,4 +1,4 @@
-import type { OpenLog } from "../engine/halves.js";
+import type { SeenLog } from "../engine/halves.js";
 import type { LogRecord } from "../log/log.js";
 import { countBacklog } from "../store/backlog.js";
 import { amendedAs } from "../store/builds.js";
@@ -25,11 +25,11 @@ export async function readPositions(sight: Sight, consumer?: string): Promise<re
 
 /** Where the partitions of topics begin and end; a topic that the log does not have is not among them. */
 export class Extents {
-  readonly #log: OpenLog;
+  readonly #log: SeenLog;
   #known: Promise<ReadonlySet<string>> | undefined;
   readonly #read = new Map<string, Promise<{ starts: readonly number[]; ends: readonly number[] }>>();
 
-  constructor(log: OpenLog) {
+  constructor(log: SeenLog) {
     this.#log = log;
   }
 
@@ -83,7 +83,7 @@ export async function readStandings(sight: Sight): Promise<StoredStandings> {
 }
 
 /** Every consumer's standing; see {@link countBacklog} for how exact its lag is. */
-export async function standingViews(log: OpenLog, stored: StoredStandings, now: number): Promise<ConsumerView[]> {
+export async function standingViews(log: SeenLog, stored: StoredStandings, now: number): Promise<ConsumerView[]> {
   const extents = new Extents(log);
   const views: ConsumerView[] = [];
   for (const registered of stored.registered) {

@@ -1,4 +1,4 @@
-import type { OpenLog } from "../engine/halves.js";
+import type { SeenLog } from "../engine/halves.js";
 import { deadLettersFinding, type Finding, positionsFinding, type TopicExtent } from "../store/findings.js";
 import type { RegisteredConsumer } from "../store/registered.js";
 import type { Position } from "../store/unit.js";
@@ -8,6 +8,7 @@ import { readApplied } from "./install.js";
 import { preflight } from "./preflight.js";
 import { serviceSteps, sharedSteps } from "./schema.js";
 import { type InspectParts, look, type Sight } from "./sight.js";
+import { readTopics } from "./topic-reads.js";
 
 type Verdict = Omit<Finding, "check">;
 
@@ -25,6 +26,7 @@ export async function examine(parts: InspectParts): Promise<Finding[]> {
     registered: await readRegistrations(sight),
     positions: await readPositions(sight),
   }));
+  findings.push(...(await logRisks(parts)));
   findings.push(
     await guarded(
       "clock",
@@ -62,6 +64,20 @@ async function risks({ pool, shared }: InspectParts): Promise<Finding[]> {
     return found.map(({ name, what }) => ({ check: name, ok: false, detail: what }));
   } catch (error) {
     return [{ check: "settings", ok: false, detail: storeFailure(error).message }];
+  }
+}
+
+/** Whether the log answers, and what its settings would break. */
+async function logRisks(parts: InspectParts): Promise<Finding[]> {
+  try {
+    const topics = await look(parts, readTopics);
+    const found = await parts.log.preflight(topics);
+    if (found.length > 0) return found.map(({ name, what }) => ({ check: name, ok: false, detail: what }));
+    const there = await parts.log.topics();
+    const detail = `it answers and has ${there.length} topics; every setting keeps Millrace's promises`;
+    return [{ check: "log", ok: true, detail }];
+  } catch (error) {
+    return [{ check: "log", ok: false, detail: storeFailure(error).message }];
   }
 }
 
@@ -138,7 +154,7 @@ async function standbys({ session }: Sight): Promise<Verdict> {
 }
 
 async function positions(
-  log: OpenLog,
+  log: SeenLog,
   {
     registered,
     positions: known,

@@ -1,4 +1,4 @@
-import type { OpenLog } from "../engine/halves.js";
+import type { SeenLog } from "../engine/halves.js";
 import type { TopicShape } from "../log/log.js";
 import { amendedAs, type Build } from "../store/builds.js";
 import type { AuditRow, Inspect } from "../store/inspect.js";
@@ -15,6 +15,7 @@ import { seekSteps } from "./seek-reads.js";
 import { type InspectParts, look, type Sight } from "./sight.js";
 import { readStreamOf } from "./stream-reads.js";
 import { readTimers } from "./timer-reads.js";
+import { readTopics } from "./topic-reads.js";
 
 const entriesMax = 1_000;
 const correlationMax = 10_000;
@@ -101,27 +102,11 @@ async function readSchedules(sight: Sight): Promise<ScheduleRow[]> {
   return rows.map((row) => ({ ...row, next: row.next ?? undefined }));
 }
 
-interface TopicRow extends Omit<TopicShape, "retentionMs" | "streams"> {
-  readonly retention_ms: number | null;
-  readonly streams: boolean;
-}
-
-async function readTopics(sight: Sight): Promise<TopicShape[]> {
-  const rows = await sight.rows<TopicRow>(
-    "SELECT name, partitions, owner, key, retention_ms, incarnation, streams FROM $shared.mr_topics ORDER BY name",
-  );
-  return rows.map(({ retention_ms, streams, ...row }) => ({
-    ...row,
-    retentionMs: retention_ms ?? undefined,
-    ...(streams ? { streams } : {}),
-  }));
-}
-
 async function topicNames(sight: Sight): Promise<string[]> {
   return (await readTopics(sight)).map(({ name }) => name);
 }
 
-async function topicViews(log: OpenLog, shapes: readonly TopicShape[]) {
+async function topicViews(log: SeenLog, shapes: readonly TopicShape[]) {
   const extents = new Extents(log);
   const views: (TopicShape & { readonly records: number; readonly end: number })[] = [];
   for (const shape of shapes) {

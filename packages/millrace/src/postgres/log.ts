@@ -1,15 +1,13 @@
 import type { EngineContext } from "../engine/engine.js";
 import type { LogAdapter, OpenLog } from "../engine/halves.js";
 import { Failure } from "../failure/failure.js";
-import type { Awaitable } from "../log/log.js";
 import type { Cancel } from "../runtime/clock.js";
 import { checkOptions } from "../runtime/options.js";
-import { storeFailure } from "./errors.js";
 import { installLog } from "./install.js";
 import { appendRecords } from "./log-appender.js";
 import { LogBells } from "./log-bells.js";
-import { LogBlocks } from "./log-reader.js";
 import { dropOld, writeNotes } from "./log-retention.js";
+import { logSchemaDefault, reachable, readsOfLog } from "./log-sight.js";
 import { LogTopics } from "./log-topics.js";
 import type { PgPool } from "./pool.js";
 import { preflight } from "./preflight.js";
@@ -43,7 +41,7 @@ const ignore = () => {};
  */
 export function postgresLog(options: PostgresLogOptions): LogAdapter {
   checkOptions(options, { pool: true, schema: true }, { where: "postgresLog" });
-  const { pool, schema = "millracelog" } = options;
+  const { pool, schema = logSchemaDefault } = options;
   if (typeof pool?.connect !== "function")
     throw new Failure("OPTION_INVALID", "postgresLog: pool takes a pool of the package pg", {
       details: { option: "pool" },
@@ -66,7 +64,7 @@ async function openLog(
   pool.on("error", ignore);
   const topics = new LogTopics(pool, schema);
   const at = { pool, schema, topics };
-  const blocks = new LogBlocks(pool, schema, topics);
+  const reads = readsOfLog(at);
   const bells = new LogBells({ pool, schema, clock, logger });
   // While no connection is kept: the probe takes two.
   const risks = await reachable(() => preflight(pool, schema, "log"));
@@ -85,19 +83,15 @@ async function openLog(
   retention(firstRetentionMs);
   let closed = false;
   return {
+    ...reads,
     read(request) {
       bells.reads(request.topic);
-      return reachable(() => blocks.read(request));
+      return reads.read(request);
     },
-    record: (place) => reachable(() => blocks.record(place)),
-    ends: (topic) => reachable(() => blocks.ends(topic)),
-    starts: (topic) => reachable(() => blocks.starts(topic)),
-    offsetsAt: (topic, moment) => reachable(() => blocks.offsetsAt(topic, moment)),
     async append(records) {
       bells.ring(await reachable(() => appendRecords(at, records)));
     },
     ensureTopic: (topic) => reachable(() => topics.ensure(topic)),
-    topics: () => reachable(() => topics.all()),
     onAppended: (heard) => bells.onAppended(heard),
     note(consumer, positions) {
       writeNotes(at, consumer, positions).catch((error: unknown) =>
@@ -113,17 +107,4 @@ async function openLog(
       pool.removeListener("error", ignore);
     },
   };
-}
-
-/** What PostgreSQL cannot do just now is tried again. */
-async function reachable<T>(work: () => Awaitable<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const failure = storeFailure(error);
-    if (failure.code !== "STORE_UNAVAILABLE" && failure.code !== "STATEMENT_FAILED") throw failure;
-    throw new Failure("LOG_UNAVAILABLE", `the log in PostgreSQL cannot be used at the moment: ${failure.message}`, {
-      cause: error,
-    });
-  }
 }

@@ -1,4 +1,4 @@
-import type { OpenLog } from "../engine/halves.js";
+import type { SeenLog } from "../engine/halves.js";
 import { walkLog } from "../store/log-walk.js";
 import { heardTypes, type RegisteredConsumer } from "../store/registered.js";
 import type { Seek, SeekStep } from "../store/seek.js";
@@ -19,7 +19,7 @@ export interface Ground {
 }
 
 /** Asks the log, before anything is locked. */
-export async function readGrounds(log: OpenLog, seek: Seek, topics: readonly string[]): Promise<Map<string, Ground>> {
+export async function readGrounds(log: SeenLog, seek: Seek, topics: readonly string[]): Promise<Map<string, Ground>> {
   const known = new Set((await log.topics()).map(({ name }) => name));
   const grounds = new Map<string, Ground>();
   for (const topic of topics) {

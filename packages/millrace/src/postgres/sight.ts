@@ -1,4 +1,4 @@
-import type { OpenLog } from "../engine/halves.js";
+import type { SeenLog } from "../engine/halves.js";
 import { translated } from "./errors.js";
 import { readPlaces, type ServicePlace } from "./install.js";
 import { serviceNumber } from "./names.js";
@@ -10,7 +10,7 @@ export interface InspectParts {
   readonly pool: PgPool;
   /** The schema that all services share. */
   readonly shared: string;
-  readonly log: OpenLog;
+  readonly log: SeenLog;
   /** Ms since the epoch, by this machine's clock. */
   readonly now: () => number;
 }
