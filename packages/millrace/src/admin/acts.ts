@@ -3,6 +3,7 @@ import { contractDeclaration, type EventName, type Message } from "../contract/c
 import { Failure } from "../failure/failure.js";
 import type { Awaitable } from "../log/log.js";
 import { deriveId, seedOf } from "../runtime/ids.js";
+import { viewOfConsumer } from "../store/builds.js";
 import type { Act, EntriesOutcome } from "../store/operate.js";
 import type { LaneEntry } from "../store/unit.js";
 import type { ActArgs, ActReport, Admin, EntrySelection } from "./admin.js";
@@ -45,6 +46,7 @@ export function actsOf(live: Live): Acts {
       if (dryRun) return { ...report, changed: 0 };
       if (declared) live.running.forget(consumer);
       const outcome = await operate.forget(consumer, act);
+      if (viewOfConsumer(consumer) !== undefined) await live.running.changed({ builds: true });
       return { ...report, changed: outcome.changed === 0 ? 0 : 1 };
     },
     async edit(args) {

@@ -3,6 +3,7 @@ import { Consumer } from "../consumer/consumer.js";
 import type { ConsumerHost, ConsumerPlan } from "../consumer/plan.js";
 import type { View } from "../consumer/view.js";
 import { isFailure } from "../failure/failure.js";
+import { missingBuild } from "../store/build-acts.js";
 import { type Build, buildConsumer } from "../store/builds.js";
 
 /** What the builds of an app's views need of it. */
@@ -68,11 +69,18 @@ export class Builds {
     try {
       for (const plan of plans) {
         const { service, view } = plan as Viewed;
-        await this.#run(plan as Viewed, await host.engine.store.readBuilds(service, view.name));
+        await this.#run(plan as Viewed, await this.#builds(service, view));
       }
     } catch (error) {
       if (!this.#closed) host.logger.error({ err: error }, "the builds of projections could not be looked at");
     }
+  }
+
+  /** One whose live build was forgotten is built anew, from the beginning of the log. */
+  async #builds(service: string, { name, version }: View): Promise<readonly Build[]> {
+    const { store } = this.#parts.host.engine;
+    const builds = await store.readBuilds(service, name);
+    return missingBuild(builds, version) === undefined ? builds : store.ensureBuild(service, name, version);
   }
 
   async #run(plan: Viewed, builds: readonly Build[]): Promise<void> {

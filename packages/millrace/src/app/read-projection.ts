@@ -5,6 +5,7 @@ import { type ProjectionRows, projectionRows } from "../projection/rows.js";
 import { isSqlProjection, isTable, type ProjectionTable, type SqlProjection, withTables } from "../projection/sql.js";
 import type { Clock } from "../runtime/clock.js";
 import type { ServiceDeclaration } from "../service/service.js";
+import { missingBuild } from "../store/build-acts.js";
 import { type BuildName, buildLabel } from "../store/builds.js";
 import type { Store } from "../store/store.js";
 
@@ -41,10 +42,11 @@ export function readProjection<Row>(
 
 const unindexed = { indexes: [], commutative: false, schema: {} } as const;
 
-/** The build that answers, as of this moment. */
+/** The build that answers, as of this moment. Where it was forgotten, the one that is made in its place: rows that go are no answer. */
 async function answering(store: Store, service: string, view: Omit<BuildName, "build">): Promise<BuildName> {
   const builds = await store.readBuilds(service, view.name);
-  return builds.find(({ state }) => state === "live") ?? { ...view, build: 1 };
+  const live = builds.find(({ state }) => state === "live");
+  return live ?? { ...view, build: missingBuild(builds, view.version)?.build ?? 1 };
 }
 
 /** A query whose tables of projections are those of the builds that answer. */

@@ -99,12 +99,14 @@ export async function forgetConsumer(name: string, options: ForgetOptions): Prom
   const force = options.force === true;
   const args = { consumer: name, actor: actor(), force };
   const preview = await acting(options, (admin) => admin.forget({ ...args, reason: "", dryRun: true }));
+  const rows = name.includes("@") ? ", and its rows" : "";
+  const named = `${name} and ${plural(preview.keys, "event")} in its lanes${rows}`;
   if (options.dryRun === true) {
-    printOne(output, preview, () => [`would forget ${name} and ${plural(preview.keys, "event")} in its lanes`]);
+    printOne(output, preview, () => [`would forget ${named}`]);
     return;
   }
   const reason = await reasonFor(options, options.reason);
-  await confirm(options, `Forget ${name} and ${plural(preview.keys, "event")} in its lanes? This cannot be undone.`);
+  await confirm(options, `Forget ${named}? This cannot be undone.`);
   const report = await acting(options, (admin) => admin.forget({ ...args, reason }));
   printOne(output, report, () => [`forgot ${name}`]);
 }

@@ -214,7 +214,8 @@ export class Consumer {
 
   /** Another process changed something that this consumer may remember. */
   async changed({ lanes, amended, pauses, leases }: Change): Promise<void> {
-    if (this.state !== "running") return;
+    // One that is not registered yet would take itself for forgotten. It looks at everything when it starts.
+    if (this.state !== "running" || !this.#opened) return;
     try {
       if (amended === true) await this.#amendments.load(this.#host.engine.store, this.name);
       await this.#runs.lanesChanged(lanes ?? []);

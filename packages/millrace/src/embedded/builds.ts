@@ -1,6 +1,7 @@
 import {
   knownBuild,
   liveBuild,
+  missingBuild,
   rebuildTarget,
   refuseBehind,
   refuseRebuild,
@@ -22,13 +23,9 @@ const unchanged: ActOutcome = { changed: 0, lanes: [] };
 export function ensureBuild(database: Database, view: Omit<ServiceBuild, "build">, now: number): readonly Build[] {
   const { service, name, version } = view;
   const builds = readBuilds(database, service, name);
-  if (builds.some((one) => one.version === version)) return builds;
-  insert(
-    database,
-    { service, name, version, build: 1 },
-    builds.some(({ state }) => state === "live") ? "building" : "live",
-    now,
-  );
+  const next = missingBuild(builds, version);
+  if (next === undefined) return builds;
+  insert(database, { service, name, version, build: next.build }, next.state, now);
   return readBuilds(database, service, name);
 }
 
@@ -93,6 +90,12 @@ export function forgetConsumer(database: Database, consumer: string): number {
 }
 
 const piece = 2_000;
+
+/** Runs inside a transaction. Whose consumer is forgotten is dropped: one that comes after it folds rows of its own. */
+export function dropBuildOf(database: Database, consumer: string, now: number): void {
+  const build = all<Build>(database, "SELECT * FROM mr_builds").find((one) => buildConsumer(one) === consumer);
+  if (build !== undefined) setState(database, build, "dropped", now);
+}
 
 /** Runs inside a transaction: removes some of the rows of dropped builds. False when there is nothing left. */
 export function sweepDropped(database: Database): boolean {

@@ -213,10 +213,8 @@ export class Core {
       redrive: (entries, act) => changed(operate.redrive(entries, act)),
       forget: (consumer, act) => {
         const outcome = changed(operate.forget(consumer, act));
-        this.#positions.forget(consumer);
-        this.#lanes.reload();
-        this.ring({ change: { leases: true } }, member);
-        return outcome;
+        this.#forgotten(consumer);
+        return this.#teller({ leases: true, builds: true }, member)(outcome);
       },
       pause: (consumer, act) => paused(operate.pause(consumer, act)),
       resume: (consumer, act) => paused(operate.resume(consumer, act)),
@@ -239,13 +237,17 @@ export class Core {
       swap: (asked, act) => told(operate.swap(asked, act)),
       drop: (build, act) => {
         const outcome = operate.drop(build, act);
-        this.#positions.forget(buildConsumer(build));
-        this.#lanes.reload();
-        this.#cancelTrim();
-        this.#trimLater(TrimPace.moreMs);
+        this.#forgotten(buildConsumer(build));
         return told(outcome);
       },
     };
+  }
+
+  #forgotten(consumer: string): void {
+    this.#positions.forget(consumer);
+    this.#lanes.reload();
+    this.#cancelTrim();
+    this.#trimLater(TrimPace.moreMs);
   }
 
   #teller(change: Change, member: string): <T>(outcome: T) => T {

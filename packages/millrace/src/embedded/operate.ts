@@ -6,7 +6,7 @@ import type { Act, ActOutcome, Edit, EntriesOutcome, Operate } from "../store/op
 import { decodeEntry, type EntryRow, encodeRecord } from "../store/rows.js";
 import type { LaneEntry } from "../store/unit.js";
 import { audit } from "./audit.js";
-import { drop, forgetConsumer, rebuild, swap } from "./builds.js";
+import { drop, dropBuildOf, forgetConsumer, rebuild, swap } from "./builds.js";
 import { advanceJobs, changeJob, createJob, leaveJobs } from "./jobs.js";
 import { findDeadLetter, redriveLetter } from "./letters.js";
 import { pause, resume } from "./pauses.js";
@@ -159,6 +159,7 @@ function forget(database: Database, consumer: string, act: Act): ActOutcome {
   let changed = 0;
   leaveJobs(database, "consumer = ?", [consumer], `${consumer} was forgotten by ${act.actor}`);
   changed += forgetConsumer(database, consumer);
+  dropBuildOf(database, consumer, act.at);
   audit(database, "forget", `consumer ${consumer}`, act);
   return { changed, lanes: [] };
 }

@@ -8,7 +8,7 @@ import {
   refuseWaiting,
   type ServiceBuild,
 } from "../store/build-acts.js";
-import { amendedAs, type Build, buildConsumer, buildLabel, type Swap } from "../store/builds.js";
+import { amendedAs, type Build, buildConsumer, buildLabel, type Swap, viewOfConsumer } from "../store/builds.js";
 import type { Act, ActOutcome } from "../store/operate.js";
 import type { Position } from "../store/unit.js";
 import { type Acting, acting, type OperateParts } from "./acting.js";
@@ -92,17 +92,26 @@ export function drop(parts: OperateParts, asked: ServiceBuild, act: Act): Promis
   });
 }
 
-/** Removes a consumer's registration, positions, lanes and amendments; what it made stays. */
+/** Removes a consumer's registration, positions, lanes and amendments. What it made stays, but for rows of a view: they are its own. */
 export function forget(parts: OperateParts, consumer: string, act: Act): Promise<ActOutcome> {
   return acting(parts, async (on) => {
     const place = await on.placeOf(consumer);
     if (place === undefined)
       throw new Failure("NOT_FOUND", `no consumer ${consumer} is registered; see millrace consumers ls`);
     await lockPositions(on.session, place, [consumer]);
+    const build = await buildOf(on, place, consumer);
+    if (build !== undefined) await setState(on, place, { build, state: "dropped" }, act.at);
     const changed = await forgetConsumer(on, place, { consumer, detail: `${consumer} was forgotten by ${act.actor}` });
     await on.audit("forget", `consumer ${consumer}`, act);
     return { changed, lanes: [] };
   });
+}
+
+/** The build whose consumer this is, locked. */
+async function buildOf(on: Acting, place: ServicePlace, consumer: string): Promise<Build | undefined> {
+  const name = viewOfConsumer(consumer)?.split("@")[0];
+  if (name === undefined) return undefined;
+  return (await lockBuilds(on, place, name)).find((one) => buildConsumer(one) === consumer);
 }
 
 /** Its positions are locked. Amendments of a view are kept while one of its builds is registered. */

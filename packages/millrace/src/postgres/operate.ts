@@ -24,7 +24,7 @@ export function createOperate(parts: OperateParts): Operate {
     edit: (made, act) => told(edit(parts, made, act), changed),
     skip: (entries, act) => told(skip(parts, entries, act), changed),
     redrive: (entries, act) => told(redrive(parts, entries, act), changed),
-    forget: (consumer, act) => told(forget(parts, consumer, act), moved),
+    forget: (consumer, act) => told(forget(parts, consumer, act), (outcome) => ({ ...moved(outcome), builds: true })),
     pause: (consumer, act) => told(pause(parts, consumer, act), paused),
     resume: (consumer, act) => told(resume(parts, consumer, act), paused),
     seek: (asked, act) => told(seek(parts, asked, act), moved),

@@ -1,3 +1,4 @@
+import { missingBuild } from "../store/build-acts.js";
 import type { Build } from "../store/builds.js";
 import { decodeTimer, type TimerRow } from "../store/rows.js";
 import type { DueTimer, ScheduleRow } from "../store/store.js";
@@ -30,13 +31,11 @@ export async function ensureBuild(
   locks.alone(`builds/${place.service}/${name}`);
   await locks.take(session);
   const builds = await readBuilds(session, place, name);
-  if (builds.some((one) => one.version === version)) return builds;
+  const next = missingBuild(builds, version);
+  if (next === undefined) return builds;
   await session.rows(
-    `INSERT INTO ${place.schema}.mr_builds(name, version, build, state, created, since) VALUES ($1, $2, 1, $3, $4, $4)`,
-    name,
-    version,
-    builds.some(({ state }) => state === "live") ? "building" : "live",
-    now,
+    `INSERT INTO ${place.schema}.mr_builds(name, version, build, state, created, since) VALUES ($1, $2, $3, $4, $5, $5)`,
+    ...[name, version, next.build, next.state, now],
   );
   return readBuilds(session, place, name);
 }

@@ -31,6 +31,20 @@ export function refuseRebuild({ service, name, version }: Omit<ServiceBuild, "bu
 }
 
 /**
+ * What a version is to be built by that nobody builds: its first build, or one more where the live one was forgotten with its
+ * rows. Undefined where there is one, or where all were dropped beside a live build of another version.
+ */
+export function missingBuild(
+  builds: readonly Build[],
+  version: number,
+): { readonly build: number; readonly state: "live" | "building" } | undefined {
+  const own = builds.filter((one) => one.version === version);
+  const live = builds.some(({ state }) => state === "live");
+  if (own.some(({ state }) => state !== "dropped") || (live && own.length > 0)) return undefined;
+  return { build: own.reduce((max, { build }) => Math.max(max, build), 0) + 1, state: live ? "building" : "live" };
+}
+
+/**
  * The build that was asked for, of those of its view.
  *
  * @throws {Failure} NOT_FOUND when there is none; dropped ones count where they may.

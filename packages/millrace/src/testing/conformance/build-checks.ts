@@ -75,4 +75,17 @@ export const buildChecks: Readonly<Record<string, Check<OperatorsUnderTest>>> = 
     );
     await refused(() => on.operate.swap({ ...view, build, force: true }, act), "NOT_FOUND");
   },
+
+  "a build whose consumer is forgotten is dropped, and the next one is live": async (on) => {
+    await on.store.ensureBuild(service, "view", 1);
+    await appended(on, ["a"]);
+    await registered(on, `${service}.view@1`);
+    await on.operate.forget(`${service}.view@1`, act);
+    deepEqual(await states(on), ["1.1 dropped"]);
+    await on.store.ensureBuild(service, "view", 1);
+    await on.store.ensureBuild(service, "view", 1);
+    deepEqual(await states(on), ["1.1 dropped", "1.2 live"]);
+    await refused(() => on.operate.forget(`${service}.view@1.2`, act), "NOT_FOUND");
+    deepEqual(await states(on), ["1.1 dropped", "1.2 live"]);
+  },
 };

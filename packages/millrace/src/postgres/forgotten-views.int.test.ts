@@ -1,0 +1,83 @@
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { z } from "zod";
+import { localAdmin } from "../admin/local.js";
+import { event } from "../contract/event.js";
+import { topic } from "../contract/topic.js";
+import { engine } from "../outbox/engine.js";
+import { projection } from "../projection/projection.js";
+import { sqlProjection } from "../projection/sql.js";
+import { service } from "../service/declare.js";
+import { trialDatabase } from "../testing/trial-database.js";
+import { endRealTrials, type RealTrial, realTrial } from "../testing/trial-real.js";
+import { trialPool } from "../testing/trial-store.js";
+import { postgresLog } from "./log.js";
+import { postgresStore } from "./postgres-store.js";
+
+const database = await trialDatabase();
+const pool = trialPool(database?.url ?? "");
+
+const steps = topic("steps", {
+  key: "id",
+  partitions: 3,
+  events: { added: event("step.added", z.object({ id: z.string(), n: z.int() })) },
+});
+const sums = projection("sums", { version: 1, row: z.object({ sum: z.int() }), indexes: ["sum"] }).on(
+  steps.added,
+  (row = { sum: 0 }, { data }) => ({ sum: row.sum + data.n }),
+);
+const tally = sqlProjection("tally", { version: 1, tables: { steps: "(id TEXT PRIMARY KEY, n INTEGER)" } }).on(
+  steps.added,
+  ({ data }, { sql, tables }) =>
+    sql`INSERT INTO ${tables.steps} AS s VALUES (${data.id}, 1) ON CONFLICT (id) DO UPDATE SET n = s.n + 1`,
+);
+const started = () =>
+  realTrial({
+    engine: engine({ log: postgresLog({ pool }), store: postgresStore({ pool }) }),
+    services: [service("owner").owns(steps), service("views").owns(sums, tally)],
+  });
+const added = () => Array.from({ length: 60 }, (_, n) => steps.added({ id: `k-${n % 20}`, n: 1 }));
+
+function adminOf({ app, running }: RealTrial) {
+  const now = () => running.clock.now();
+  const stopping = new AbortController().signal;
+  return localAdmin({ inspect: running.engine.inspect, dir: undefined, now, stopping, live: { app, running } });
+}
+
+async function expectRows(t: RealTrial, times: number): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      expect((await t.app.projection(sums).find({ sum: times }, { limit: 100 })).rows).toHaveLength(20);
+      expect(await t.app.query`SELECT id FROM ${tally.tables.steps} WHERE n = ${times}`).toHaveLength(20);
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+  await t.app.settled();
+  expect(await adminOf(t).verifyProjection({ projection: "sums" })).toMatchObject({ equal: true });
+}
+
+if (database === undefined) console.info("skipped: forgotten projections on PostgreSQL, there is none");
+describe.skipIf(database === undefined)("a projection on PostgreSQL that is forgotten by force", () => {
+  afterEach(endRealTrials);
+  afterAll(async () => {
+    await pool.end();
+    await database?.drop();
+  });
+
+  it("is built anew in rows of its own, in every process that declares it", { timeout: 90_000 }, async () => {
+    const [one, other] = [await started(), await started()];
+    await one.app.publish(added());
+    await expectRows(one, 3);
+    const act = { actor: "ann", reason: "a test", force: true };
+    for (const consumer of ["views.sums@1", "views.tally@1"])
+      expect(await adminOf(one).forget({ ...act, consumer })).toMatchObject({ changed: 1 });
+    await expectRows(one, 3);
+    await other.app.publish(added());
+    await expectRows(other, 6);
+    expect((await one.running.engine.inspect.builds()).map(({ name, build, state }) => [name, build, state])).toEqual([
+      ["sums", 1, "dropped"],
+      ["sums", 2, "live"],
+      ["tally", 1, "dropped"],
+      ["tally", 2, "live"],
+    ]);
+  });
+});
