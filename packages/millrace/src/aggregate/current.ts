@@ -3,7 +3,7 @@ import type { Awaitable } from "../log/log.js";
 import type { Store } from "../store/store.js";
 import type { Snapshot, StreamPage } from "../store/stream.js";
 import type { AggregateDefinition } from "./definition.js";
-import { type Folded, foldRecords, frozen, initial } from "./fold.js";
+import { eventsGone, type Folded, foldRecords, frozen, initial } from "./fold.js";
 
 /** What is read of a stream at a time. */
 export const pageRecords = 500;
@@ -30,22 +30,25 @@ function caughtUp(
   from: Folded,
 ): Awaitable<Folded> {
   const read = (after: number) => store.readStream({ topic: definition.name, key, after, limit: pageRecords });
-  const rest = async (page: StreamPage): Promise<Folded> => {
-    let folded = foldRecords(definition, from, page.records);
-    let version = page.version;
-    while (folded.version < version) {
+  const rest = async (page: StreamPage, begun: Folded): Promise<Folded> => {
+    let folded = begun;
+    for (let { records, version } = page; ; ) {
+      folded = foldRecords(definition, folded, records);
+      if (folded.version >= version) return folded;
+      if (records.length === 0) throw eventsGone(definition, key, { from: folded.version + 1, to: version });
       // A long stream must not hold up the rest of the process.
       await new Promise<void>((turn) => setImmediate(turn));
-      const next = await read(folded.version);
-      folded = foldRecords(definition, folded, next.records);
-      version = next.version;
+      ({ records, version } = await read(folded.version));
     }
-    return folded;
+  };
+  const go = (page: StreamPage): Awaitable<Folded> => {
+    // What is kept is a cache: one that knows more than the stream is of another life of it.
+    if (from.version > page.version) return caughtUp(definition, { store, key }, initial(definition));
+    if (from.version + page.records.length < page.version) return rest(page, from);
+    return foldRecords(definition, from, page.records);
   };
   const first = read(from.version);
-  if (first instanceof Promise) return first.then(rest);
-  if (from.version + first.records.length < first.version) return rest(first);
-  return foldRecords(definition, from, first.records);
+  return first instanceof Promise ? first.then(go) : go(first);
 }
 
 /** A snapshot's state, when this program made it; else the state before the first event. */

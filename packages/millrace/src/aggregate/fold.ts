@@ -48,12 +48,30 @@ export function evolved(definition: AggregateDefinition, before: Folded, event: 
 /**
  * The state after stored events, in their order.
  *
- * @throws {Failure} EVOLVE_FAILED; CONTRACT_NEWER when an event is of a newer program.
+ * @throws {Failure} EVOLVE_FAILED; CONTRACT_NEWER when an event is of a newer program; STORE_DAMAGED when one is missing.
  */
 export function foldRecords(definition: AggregateDefinition, from: Folded, records: readonly LogRecord[]): Folded {
   let folded = from;
-  for (const record of records) folded = evolved(definition, folded, storedEvent(definition, record));
+  for (const record of records) {
+    const next = folded.version + 1;
+    const { sequence = 0 } = record.headers ?? {};
+    if (sequence !== next) throw eventsGone(definition, record.key, { from: next, to: sequence - 1 });
+    folded = evolved(definition, folded, storedEvent(definition, record));
+  }
   return folded;
+}
+
+/** A stream is whole, or nobody can tell its state. */
+export function eventsGone(
+  { name }: AggregateDefinition,
+  key: string,
+  { from, to }: { readonly from: number; readonly to: number },
+): Failure {
+  const which = to > from ? `events ${from} to ${to} are` : `event ${from} is`;
+  return new Failure(
+    "STORE_DAMAGED",
+    `${name} ${key}: ${which} gone from its stream, and no state after that can be told; restore a backup`,
+  );
 }
 
 /** An event of the stream as its contract has it today: what its schema fills in is filled in. */

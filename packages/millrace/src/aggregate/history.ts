@@ -7,7 +7,7 @@ import type { StreamPage, StreamQuery } from "../store/stream.js";
 import { type Change, changesBetween, plain, valueAt } from "./changes.js";
 import { pageRecords } from "./current.js";
 import type { AggregateDefinition } from "./definition.js";
-import { type Folded, foldRecords, initial } from "./fold.js";
+import { eventsGone, type Folded, foldRecords, initial } from "./fold.js";
 
 /**
  * A moment in an aggregate's life: when it had so many events, as it was at a time (of the log's clock), or just before
@@ -99,6 +99,7 @@ async function* pages({ definition, key, read }: Life): AsyncGenerator<readonly 
     yield records;
     after += records.length;
     if (after >= version) return;
+    if (records.length === 0) throw eventsGone(definition, key, { from: after + 1, to: version });
     await new Promise<void>((turn) => setImmediate(turn));
   }
 }

@@ -20,6 +20,10 @@ const events = () => ({
 
 /** Private to the bank. */
 export const accounts = topic("accounts", { key: "account", partitions: 3, internal: true, events: events() });
+/** The same topic as a program declares it that has no aggregate of it, and does not keep all of it. */
+export const accountsTrimmed = topic("accounts", {
+  ...{ key: "account", partitions: 3, internal: true, retention: "1d", events: events() },
+});
 /** What the world hears. */
 export const news = topic("account-news", {
   key: "account",

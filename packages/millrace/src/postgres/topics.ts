@@ -38,7 +38,8 @@ export class Topics {
   /**
    * Remembers what is declared of a topic. Once it holds streams, it stays so.
    *
-   * @throws {Failure} PARTITIONS_CHANGED when it was declared with another partition count.
+   * @throws {Failure} PARTITIONS_CHANGED when it was declared with another partition count; CONFLICT when another service has its
+   * streams.
    */
   async ensure(wanted: TopicShape): Promise<TopicShape> {
     const shape = await translated(() => transact(this.#pool, (session) => this.#ensure(session, wanted)));
@@ -48,6 +49,7 @@ export class Topics {
 
   async #ensure(session: Session, wanted: TopicShape): Promise<TopicShape> {
     const { name, partitions, owner, key, retentionMs = null, incarnation, streams = false } = wanted;
+    await this.#refuseMoved(session, wanted);
     const row = await session.row(
       `INSERT INTO ${this.#shared}.mr_topics AS t (${columns}) VALUES ($1, $2, $3, $4, $5, $6, $7)
        ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, key = excluded.key, retention_ms = excluded.retention_ms,
@@ -63,6 +65,25 @@ export class Topics {
           "their partition and lose their order. Put the count back, or move to a new topic",
       );
     return shape;
+  }
+
+  /** Streams are in the schema of the service that wrote them: under another owner they would seem empty. */
+  async #refuseMoved(session: Session, { name, owner }: TopicShape): Promise<void> {
+    const before = await session.row(
+      `SELECT t.owner, s.schema FROM ${this.#shared}.mr_topics AS t JOIN ${this.#shared}.mr_services AS s ON s.service = t.owner
+       WHERE t.name = $1 AND t.owner <> $2 AND t.streams FOR UPDATE OF t`,
+      ...[name, owner],
+    );
+    if (before === undefined) return;
+    const [service, schema] = before as [string, string];
+    const any = await session.row(`SELECT 1 FROM ${schema}.mr_streams WHERE topic = $1 LIMIT 1`, name);
+    if (any === undefined) return;
+    const tables = "mr_streams, mr_stream_events and mr_snapshots";
+    throw new Failure(
+      "CONFLICT",
+      `topic ${name}: its aggregates' streams are service ${service}'s, in schema ${schema}, and service ${owner} would find none. Declare the ` +
+        `aggregate in ${service} again; or, while nothing runs, move its rows of ${tables} to the schema of ${owner}, and set owner in ${this.#shared}.mr_topics`,
+    );
   }
 
   #rows(session: Session): Promise<readonly Row[]> {
