@@ -50,7 +50,7 @@ describe("three processes on one file", () => {
     expect(killed).toHaveLength(3);
     expectOnceInOrder(await handled(all[0] as Program, acked), acked);
     expect([...all, ...killed].flatMap(({ refused }) => refused)).toEqual([]);
-  });
+  }, 120_000);
 
   it("leave all to the last one when the others are killed, at once", async () => {
     const dir = tempFolder();

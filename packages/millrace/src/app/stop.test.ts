@@ -9,6 +9,7 @@ import { topic } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
 import { service } from "../service/declare.js";
 import { endTrials, gate, Trial, tempFolder, trial } from "../testing/trial.js";
+import { remote } from "../testing/trial-remote.js";
 
 afterEach(endTrials);
 
@@ -49,6 +50,31 @@ describe("stopping", () => {
     const last = await again.again([make(Promise.resolve())]);
     await last.rest();
     expect([await times(last, "a"), await times(last, "b")]).toEqual([2, 1]);
+  });
+
+  it.each([
+    ["waits for a look at leases that is under way", true],
+    ["does not wait longer than the drain time for a look at leases", false],
+  ])("%s, and no consumer stops with an error", async (_, answers) => {
+    const answer = gate();
+    let held = false;
+    const before = (call: string) => (held && call === "leases" ? answer.opened : undefined);
+    const { make } = working(gate().opened);
+    const t = await trial([make()], { engine: remote({ before }), drain: "2s" });
+    await t.rest();
+    held = true;
+    void t.running.changed({ leases: true });
+    let stopped = false;
+    const stopping = t.app.stop().then(() => {
+      stopped = true;
+    });
+    await t.clock.advance(1_999);
+    expect(stopped).toBe(false);
+    if (answers) answer.open();
+    else await t.clock.advance(1);
+    await stopping;
+    expect(t.lines.filter(({ level }) => level === "error")).toEqual([]);
+    answer.open();
   });
 
   it("aborts handlers that take longer than the drain time; their events run again after the restart, uncharged", async () => {

@@ -6,6 +6,7 @@ import { Amendments } from "./amendments.js";
 import { Circuit, type OpenCircuit } from "./circuit.js";
 import { Fetcher } from "./fetcher.js";
 import { Leasing } from "./leasing.js";
+import { Looks } from "./looks.js";
 import type { ConsumerHost, ConsumerPlan } from "./plan.js";
 import { Recovery } from "./recovery.js";
 import { register } from "./registration.js";
@@ -35,6 +36,7 @@ export class Consumer {
   readonly #circuit: Circuit;
   readonly #watchdog: Watchdog;
   readonly #recovery: Recovery;
+  readonly #looks: Looks;
   #started = false;
   #paused: Pause | undefined;
   #held = false;
@@ -51,9 +53,10 @@ export class Consumer {
       this.#leasing.progressed();
     };
     const amend = (record: LogRecord) => this.#amendments.apply(record);
-    const leaseLost = () => void this.#leasing.look();
+    const leaseLost = () => void this.#looks.add(this.#leasing.look());
     const fetching = () => this.#fetcher;
     const { engine, committer, clock, logger } = host;
+    this.#looks = new Looks(clock);
     this.#circuit = new Circuit({ consumer: plan.name, clock, logger, wake });
     this.#runs = new Runs({
       plan,
@@ -213,9 +216,13 @@ export class Consumer {
   }
 
   /** Another process changed something that this consumer may remember. */
-  async changed({ lanes, amended, pauses, leases }: Change): Promise<void> {
+  changed(change: Change): Promise<void> {
     // One that is not registered yet would take itself for forgotten. It looks at everything when it starts.
-    if (this.state !== "running" || !this.#opened) return;
+    if (this.state !== "running" || !this.#opened) return Promise.resolve();
+    return this.#looks.add(this.#look(change));
+  }
+
+  async #look({ lanes, amended, pauses, leases }: Change): Promise<void> {
     try {
       if (amended === true) await this.#amendments.load(this.#host.engine.store, this.name);
       await this.#runs.lanesChanged(lanes ?? []);
@@ -237,7 +244,7 @@ export class Consumer {
     this.#watchdog.close();
     this.#recovery.close();
     this.onTurned();
-    await this.#runs.drain(drainMs);
+    await Promise.all([this.#runs.drain(drainMs), this.#looks.over(drainMs)]);
     this.pass();
   }
 

@@ -57,16 +57,21 @@ export class Leasing {
       this.#again = true;
       return this.#looking;
     }
-    this.#looking = this.#look()
-      .catch((error) => this.#host.stop(error))
-      .finally(() => {
-        this.#looking = undefined;
-        if (this.#again) {
-          this.#again = false;
-          void this.look();
-        }
-      });
+    this.#looking = this.#lookOn().finally(() => {
+      this.#looking = undefined;
+    });
     return this.#looking;
+  }
+
+  async #lookOn(): Promise<void> {
+    try {
+      do {
+        this.#again = false;
+        await this.#look();
+      } while (this.#again);
+    } catch (error) {
+      this.#host.stop(error);
+    }
   }
 
   /** Something of this consumer was acknowledged: a partition that is being left may be empty now. */

@@ -72,7 +72,7 @@ export class OpenEmbedded implements OpenEngine {
       clock: parts.context.clock,
       answered: (message) => this.#calls.answered(message),
       rang: (bell) => this.#farBell(bell),
-      ended: () => this.#lost(),
+      ended: (wire) => wire === this.#wire && this.#lost(),
     };
   }
 
@@ -201,10 +201,10 @@ export class OpenEmbedded implements OpenEngine {
     }
   }
 
-  /** Others want to take part: what writes goes into a thread of its own, so that no handler of this one stops them. */
+  /** Others want to take part: once the take-over is complete, what writes goes into a thread of its own, so that no handler of this one stops them. */
   async #moveOut(dir: string, ownership: Ownership): Promise<void> {
     const core = this.#core;
-    if (core === undefined || this.#closing) return;
+    if (core === undefined || this.#listening === undefined || this.#closing) return;
     this.#core = undefined;
     this.#calls.moveOut();
     this.#side = attachedSide(this.#reading(), this.#calls);

@@ -8,7 +8,7 @@ import { type Clock, systemClock } from "../runtime/clock.js";
 import { silentLogger } from "../runtime/logger.js";
 import { systemRandom } from "../runtime/random.js";
 import { service } from "../service/declare.js";
-import { endTrials, Trial, tempFolder, trial } from "../testing/trial.js";
+import { endTrials, otherProgram, Trial, tempFolder, trial } from "../testing/trial.js";
 import { virtualClock } from "../testing/virtual-clock.js";
 import { embedded } from "./embedded.js";
 import { openReadOnly } from "./read-only.js";
@@ -31,6 +31,16 @@ async function otherProcess(dir: string) {
 }
 const idle = () => service("idle");
 
+function ownerPid(dir: string): number {
+  return (JSON.parse(readFileSync(join(dir, "owner.json"), "utf8")) as { readonly pid: number }).pid;
+}
+
+/** How often the file has had a new owner. */
+function epochOf(dir: string): number {
+  const row = otherProgram(dir, (database) => database.prepare("SELECT epoch FROM mr_engine").get());
+  return (row as { readonly epoch: number }).epoch;
+}
+
 describe("a second program on one folder", () => {
   it("takes part beside the first one, which stays its owner", async () => {
     const dir = tempFolder();
@@ -38,8 +48,7 @@ describe("a second program on one folder", () => {
     expect(first.said).toBe("owns");
     const second = await otherProcess(dir);
     expect(second.said).toBe("takes part");
-    const owner = JSON.parse(readFileSync(join(dir, "owner.json"), "utf8")) as { pid: number };
-    expect(owner.pid).toBe(first.pid);
+    expect(ownerPid(dir)).toBe(first.pid);
   });
 
   it("is refused when the owner is stopped, naming it", async () => {
@@ -97,6 +106,35 @@ describe("a process that was stopped while its writer started", () => {
     expect(welcomes).toBe(1);
     const opened = await embedded(dir).open({ ...context, clock: systemClock });
     expect(await opened.log.topics()).toEqual([]);
+    await opened.close();
+  });
+});
+
+describe("a process that is let in after it had given up, and came in again", () => {
+  it("works over the second connection, and looks for another owner only when that has gone: once", async () => {
+    const dir = tempFolder();
+    const { child } = await otherProcess(dir);
+    // Its writer is in a thread of its own by now, and lets in whoever comes.
+    const third = await otherProcess(dir);
+    let welcomes = 0;
+    const after: Clock["after"] = (ms, run) => {
+      if (ms === 5_000) welcomes += 1;
+      if (ms !== 5_000 || welcomes > 1) return systemClock.after(ms, run);
+      queueMicrotask(run);
+      return () => {};
+    };
+    const context = { clock: { ...systemClock, after }, random: systemRandom, logger: silentLogger };
+    const opened = await embedded(dir).open(context);
+    const topic = { name: "notes", partitions: 1, owner: "idle", key: "k", retentionMs: undefined };
+    await opened.log.ensureTopic(topic);
+    const before = epochOf(dir);
+    for (const killed of [third.child, child]) {
+      const gone = once(killed, "exit");
+      killed.kill("SIGKILL");
+      await gone;
+    }
+    await opened.log.ensureTopic(topic);
+    expect([ownerPid(dir), welcomes, epochOf(dir)]).toEqual([process.pid, 2, before + 1]);
     await opened.close();
   });
 });

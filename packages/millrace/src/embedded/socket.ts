@@ -56,8 +56,8 @@ export interface Joining {
   readonly clock: Clock;
   answered(message: Extract<FromOwner, { type: "answer" | "failure" }>): void;
   rang(bell: FarBell): void;
-  /** The owner that had let this process in has gone. */
-  ended(): void;
+  /** The owner at the other end has gone: it had let this process in, also if that was after {@link greet} had given up. */
+  ended(wire: MemberWire): void;
 }
 
 const welcomeWithinMs = 5_000;
@@ -91,7 +91,7 @@ export async function greet(wire: MemberWire, joining: Joining, file: string): P
       () => {
         cancel();
         resolve(false);
-        if (joined) joining.ended();
+        if (joined) joining.ended(wire);
       },
     );
     const { member } = joining;

@@ -5,8 +5,8 @@ import type { Inbox } from "../store/store.js";
 /** How an engine elsewhere behaves. */
 export interface Remote {
   readonly inbox?: Inbox;
-  /** Before each answer of the store, by the name of the call: may throw. */
-  readonly before?: (call: string) => void;
+  /** Before each answer of the store, by the name of the call: may throw, or keep it waiting. */
+  readonly before?: (call: string) => void | Promise<void>;
 }
 
 /** For tests: an engine in memory whose log and store answer later, as those of other machines do. */
@@ -30,7 +30,11 @@ export function remote({ inbox = { windowMs: 30 * 86_400_000 }, before = () => {
   };
 }
 
-function later<Of extends object>(of: Of, own: (name: PropertyKey) => unknown, before = (_: string) => {}): Of {
+function later<Of extends object>(
+  of: Of,
+  own: (name: PropertyKey) => unknown,
+  before: (call: string) => void | Promise<void> = () => {},
+): Of {
   return new Proxy(of, {
     get(target, name) {
       const mine = own(name);
@@ -39,7 +43,7 @@ function later<Of extends object>(of: Of, own: (name: PropertyKey) => unknown, b
       if (typeof value !== "function") return value;
       return async (...args: unknown[]) => {
         await new Promise(setImmediate);
-        before(String(name));
+        await before(String(name));
         return value.apply(target, args);
       };
     },

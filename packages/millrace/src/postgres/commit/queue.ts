@@ -27,7 +27,7 @@ export class CommitQueue {
 
   /** @throws {Failure} when nothing of it was committed. */
   add(units: readonly Unit[], progress: readonly Progress[]): Promise<readonly Outcome[]> {
-    if (this.#closed) return Promise.reject(new Failure("STORE_UNAVAILABLE", "the store is closed"));
+    if (this.#closed) return Promise.reject(new Failure("APP_STOPPED", "the store is closed"));
     return new Promise((settled, refused) => {
       this.#waiting.push({ units, progress, settled, refused });
       this.#running ??= this.#run();
