@@ -30,13 +30,12 @@ export interface ProjectionView {
 
 /** All builds that are not dropped, by name; the live one of each first. */
 export async function readProjections(inspect: Inspect, now: number): Promise<readonly ProjectionView[]> {
-  const [builds, consumers, topics] = [await inspect.builds(), await inspect.consumers(now), await inspect.topics()];
-  const starts = new Map(topics.map(({ name, end, records }) => [name, end - records]));
+  const [builds, consumers] = [await inspect.builds(), await inspect.consumers(now)];
   return builds
     .filter(({ state }) => state !== "dropped")
     .map((build) => {
       const view = consumers.find(({ consumer }) => consumer === buildConsumer(build));
-      return { ...named(build), ...standing(build, view, { starts, now }) };
+      return { ...named(build), ...standing(build, view, now) };
     })
     .sort((a, b) => (a.name === b.name ? rank(a) - rank(b) || b.version - a.version : a.name < b.name ? -1 : 1));
 }
@@ -52,16 +51,12 @@ function named(build: Build) {
   };
 }
 
-function standing(
-  build: Build,
-  view: ConsumerView | undefined,
-  { starts, now }: { readonly starts: ReadonlyMap<string, number>; readonly now: number },
-) {
+function standing(build: Build, view: ConsumerView | undefined, now: number) {
   if (view === undefined) return { progress: 0, lagMs: 0, lagRecords: 0, dead: 0 };
   const heard = view.positions.filter(({ topic }) => view.topics.some((one) => one.topic === topic));
   const sum = (of: (position: (typeof heard)[number]) => number) => heard.reduce((all, one) => all + of(one), 0);
-  const total = sum(({ topic, end }) => end - (starts.get(topic) ?? 0));
-  const done = sum(({ topic, frontier }) => Math.max(0, frontier - (starts.get(topic) ?? 0)));
+  const total = sum(({ start, end }) => end - start);
+  const done = sum(({ start, frontier }) => Math.max(0, frontier - start));
   const progress = view.lagRecords === 0 || total === 0 ? 1 : Math.min(1, done / total);
   const paused = view.paused === undefined ? {} : { paused: `by ${view.paused.actor}: ${view.paused.reason}` };
   const { lagMs, lagRecords, dead } = view;

@@ -88,9 +88,9 @@ export function readConsumers(database: Database, now: number): ConsumerView[] {
     }
     const entries = counts.get(consumer) ?? {};
     const oldestRunning = entries.running === undefined ? undefined : firstRunning(database, consumer);
-    const end = (topic: string) => topics.get(topic)?.end ?? 0;
+    const extent = (topic: string) => ({ start: topics.get(topic)?.first ?? 0, end: topics.get(topic)?.end ?? 0 });
     const paused = pauses.get(consumer);
-    return consumerView(registered, { positions, end, pending, oldest, entries, oldestRunning, paused }, now);
+    return consumerView(registered, { positions, extent, pending, oldest, entries, oldestRunning, paused }, now);
   });
 }
 

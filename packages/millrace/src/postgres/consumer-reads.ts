@@ -89,9 +89,8 @@ export async function standingViews(log: SeenLog, stored: StoredStandings, now: 
   for (const registered of stored.registered) {
     const { consumer } = registered;
     const positions = stored.positions.filter((position) => position.consumer === consumer);
-    const ends = new Map<string, readonly number[]>();
-    for (const topic of new Set(positions.map((position) => position.topic)))
-      ends.set(topic, (await extents.of(topic))?.ends ?? []);
+    const known = new Map<string, Awaited<ReturnType<Extents["of"]>>>();
+    for (const topic of new Set(positions.map((position) => position.topic))) known.set(topic, await extents.of(topic));
     const oldest = new Map<number, number>();
     let pending = 0;
     for (const { topic, types } of registered.topics) {
@@ -102,7 +101,10 @@ export async function standingViews(log: SeenLog, stored: StoredStandings, now: 
     }
     const counted = {
       positions,
-      end: (topic: string, partition: number) => ends.get(topic)?.[partition] ?? 0,
+      extent: (topic: string, partition: number) => ({
+        start: known.get(topic)?.starts[partition] ?? 0,
+        end: known.get(topic)?.ends[partition] ?? 0,
+      }),
       pending,
       oldest,
       entries: stored.entries.get(consumer) ?? {},

@@ -1,7 +1,15 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readProjections } from "../admin/projections.js";
 import type { Position } from "../store/unit.js";
 import { appended, enteredAs, handled, letters, registered } from "../testing/conformance/operators-scene.js";
-import { checkedService, checkedStreams, checkedTopic, newRecord, unitOf } from "../testing/conformance/units.js";
+import {
+  acquire,
+  checkedService,
+  checkedStreams,
+  checkedTopic,
+  newRecord,
+  unitOf,
+} from "../testing/conformance/units.js";
 import { trialDatabase } from "../testing/trial-database.js";
 import { openTrialOperators, type TrialOperators } from "../testing/trial-operators.js";
 import { trialPool } from "../testing/trial-store.js";
@@ -79,6 +87,22 @@ describe.skipIf(database === undefined)("what operators see of PostgreSQL beside
     expect(far?.lagRecords).toBe(6 + 29);
     for (const record of records.slice(0, 36)) await handled(on, { position, record });
     expect((await on.inspect.consumers(0))[0]?.lagRecords).toBe(2);
+  });
+
+  it("is how far a projection's build has come, in each partition from where it begins now", async () => {
+    await on.store.ensureBuild(checkedService, "view", 1);
+    const ids = Array.from({ length: 10 }, (_, n) => `e${n}`);
+    const records = [
+      ...(await appended(on, ids)),
+      ...(await appended(on, ids, (id) => ({ id: `${id}-1`, partition: 1 }))),
+    ];
+    for (const partition of [0, 1]) on.log.trim(checkedTopic, partition, 6);
+    const positions = await acquire(on.store, [6, 6], `${checkedService}.view@1`);
+    const progress = async () => (await readProjections(on.inspect, Date.now()))[0]?.progress;
+    expect(await progress()).toBe(0);
+    for (const record of records.filter(({ offset }) => offset === 6 || offset === 7))
+      await handled(on, { position: positions[record.partition] as Position, record });
+    expect(await progress()).toBe(0.5);
   });
 
   it("is an aggregate's stream, from the service that owns its topic", async () => {

@@ -25,7 +25,7 @@ export async function readReach(
   const row = await session.row(
     texts.of(
       "place",
-      `SELECT ${positionColumns} FROM $schema.mr_positions WHERE consumer = $1 AND topic = $2 AND partition = $3`,
+      `SELECT ${positionColumns}, pass FROM $schema.mr_positions WHERE consumer = $1 AND topic = $2 AND partition = $3`,
     ),
     consumer,
     topic,
@@ -36,7 +36,7 @@ export async function readReach(
   const done =
     offset >= 0
       ? isDone(position, offset)
-      : await inInbox(session, { texts }, [registered[1], position.generation, event.source, event.id]);
+      : await inInbox(session, { texts }, [registered[1], row.at(-1), event.source, event.id]);
   if (!done) return pending;
   const entry = await findEntry(session, { texts }, consumer, event);
   const head = entry?.state === "following" ? await headOf(session, { texts }, consumer, entry.lane) : undefined;

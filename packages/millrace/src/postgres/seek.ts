@@ -23,7 +23,7 @@ type Sought = ActOutcome & { readonly job?: number };
 
 /**
  * Moves positions in one commit. Every position of the consumer gets a new epoch, so that nothing under way is stored; going
- * back, a new generation.
+ * back, a new generation. Copies of events of partitions that stay where they are stay known.
  */
 export async function seek(parts: OperateParts, asked: Seek, act: Act): Promise<Sought> {
   const registered = await look(parts, readRegistrations);
@@ -80,7 +80,8 @@ async function move(on: Acting, { place, asked, target, moves }: Moving, act: Ac
     place,
     // What is handled again is in the inbox again: until it has been, the inbox keeps the days of old events.
     `UPDATE $schema.mr_positions AS p SET frontier = m.frontier, finished = m.finished,
-       handled = CASE WHEN m.back THEN least(p.handled, 1) ELSE p.handled END
+       handled = CASE WHEN m.back THEN least(p.handled, 1) ELSE p.handled END,
+       pass = CASE WHEN m.back THEN p.generation ELSE p.pass END
      FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bool[]) AS m(position, frontier, finished, back) WHERE p.position = m.position`,
     moves.map(({ position }) => position.id),
     landed.map(({ frontier }) => frontier),

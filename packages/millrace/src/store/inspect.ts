@@ -44,7 +44,12 @@ export interface ConsumerView {
   readonly consumer: string;
   readonly service: string;
   readonly topics: readonly { readonly topic: string; readonly types: readonly string[] }[];
-  readonly positions: readonly (Position & { readonly end: number; readonly oldestPendingAt: number | undefined })[];
+  /** `start` and `end` are those of the partition, as the log has it. */
+  readonly positions: readonly (Position & {
+    readonly start: number;
+    readonly end: number;
+    readonly oldestPendingAt: number | undefined;
+  })[];
   readonly lagRecords: number;
   /** `now − append time of the next unprocessed event`; 0 when there is none. */
   readonly lagMs: number;

@@ -41,7 +41,8 @@ export function reachOf(entry: EntryAt | undefined, head: EntryAt | undefined): 
 /** What is counted of a consumer. */
 export interface Counted {
   readonly positions: readonly Position[];
-  readonly end: (topic: string, partition: number) => number;
+  /** Where the log begins and ends there. */
+  readonly extent: (topic: string, partition: number) => { readonly start: number; readonly end: number };
   /** Records of its topics that are not done. */
   readonly pending: number;
   /** By position, when the oldest of them reached the log. */
@@ -55,7 +56,7 @@ export interface Counted {
 /** A consumer's standing. */
 export function consumerView(
   { consumer, service, topics }: RegisteredConsumer,
-  { positions, end, pending, oldest, entries, oldestRunning, paused }: Counted,
+  { positions, extent, pending, oldest, entries, oldestRunning, paused }: Counted,
   now: number,
 ): ConsumerView {
   const { running = 0, parked = 0, dead = 0, following = 0 } = entries;
@@ -67,7 +68,7 @@ export function consumerView(
     topics: topics.map(({ topic, types }) => ({ topic, types })),
     positions: positions.map((position) => ({
       ...position,
-      end: end(position.topic, position.partition),
+      ...extent(position.topic, position.partition),
       oldestPendingAt: oldest.get(position.id),
     })),
     lagRecords: pending + running,

@@ -4,7 +4,8 @@ import type { Operation, Position } from "../../store/unit.js";
 /** A position as its locked row says. */
 export interface PositionFact {
   readonly epoch: number;
-  readonly generation: number;
+  /** The generation in which it was last moved back. */
+  readonly pass: number;
   /** What stands for its consumer in the inbox. */
   readonly number: number;
   readonly state: PositionState<Pick<Position, "frontier" | "finished">>;

@@ -46,7 +46,7 @@ type Read = (session: Session, place: Place, into: Into) => Promise<void>;
 /** The rows of positions, by number, then what has no row: one statement, whose parts run in this order. */
 const fenceText = `SELECT 0, pg_current_xact_id()::text::bigint, 0::bigint, ''::text, 0, 0, 0::bigint
   UNION ALL SELECT * FROM (
-    SELECT p.position, p.epoch, p.frontier, p.finished, p.generation, c.number, p.handled
+    SELECT p.position, p.epoch, p.frontier, p.finished, p.pass, c.number, p.handled
     FROM $schema.mr_positions AS p JOIN $schema.mr_consumers AS c ON c.consumer = p.consumer
     WHERE p.position = ANY($4::bigint[]) ORDER BY p.position FOR UPDATE OF p) AS f
   UNION ALL SELECT -1, ${takeLocks}, 0, '', 0, 0, 0`;
@@ -55,13 +55,13 @@ async function fence(session: Session, { texts }: Place, { wants, facts }: Into)
   const numbers = [...wants.positions].sort((a, b) => a - b);
   const rows = await session.rows(texts.of("fence", fenceText), ...wants.locks.columns(), plainArray(numbers));
   for (const row of rows) {
-    const [position, epoch, frontier, finished, generation, number, handled] = row as [
+    const [position, epoch, frontier, finished, pass, number, handled] = row as [
       ...[number, number, number, string, number, number, number],
     ];
     if (position === 0) facts.xid = epoch;
     if (position <= 0) continue;
     const state = new PositionState({ frontier, finished: decodeRanges(finished) });
-    facts.positions.set(position, { epoch, generation, number, state, handled });
+    facts.positions.set(position, { epoch, pass, number, state, handled });
   }
 }
 

@@ -56,9 +56,9 @@ export class Stage {
     for (const { appended } of claim.events ?? []) fact.handled = Math.max(fact.handled, appended);
   }
 
-  /** How the inbox knows an event of a consumer, in this pass over the log. */
-  inboxKey({ number, generation }: PositionFact, event: ClaimedEvent): string {
-    return `${number}/${generation}/${eventKey(event)}`;
+  /** How the inbox knows an event of a consumer, in this pass over its partition. */
+  inboxKey({ number, pass }: PositionFact, event: ClaimedEvent): string {
+    return `${number}/${pass}/${eventKey(event)}`;
   }
 
   #claim(claim: Claim): void {
@@ -103,7 +103,7 @@ export class Stage {
 
   #remember(fact: PositionFact, events: readonly ClaimedEvent[] | undefined): void {
     if (events === undefined) return;
-    const { number, generation } = fact;
+    const { number, pass: generation } = fact;
     for (const event of events) {
       const { source, id } = event;
       this.staged.inbox.set(this.inboxKey(fact, event), { day: inboxDay(event), number, generation, source, id });
