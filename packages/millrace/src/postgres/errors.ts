@@ -32,9 +32,9 @@ export function isLockConflict(error: unknown): boolean {
   return state === "40P01" || state === "40001";
 }
 
-/** A row's day has no partition any more: it is made anew. */
+/** A row's day has no partition any more, or has just got one: it is found or made anew. */
 export function isPartitionMissing(error: unknown): boolean {
-  return sqlState(error) === "23514" && /^mr_(in|out)box$/.test(String((error as { table?: unknown }).table));
+  return sqlState(error) === "23514" && /^mr_(inbox_far|outbox)$/.test(String((error as { table?: unknown }).table));
 }
 
 /** What was to be stored is refused, or more than a transaction can lock: less of it may be stored. */

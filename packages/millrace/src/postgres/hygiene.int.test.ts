@@ -40,9 +40,9 @@ const relayed = () =>
     cluster = (SELECT system_identifier::text FROM pg_control_system())`);
 
 /** Publishes, and handles an event of the log, today. */
-async function work(name: string, ahead = 0): Promise<Position> {
+async function work(name: string): Promise<Position> {
   on.log.now = clock.now();
-  const [record] = await appended(on, [name], () => ({ time: clock.now() + ahead }));
+  const [record] = await appended(on, [name], () => ({ time: clock.now() }));
   const topics = [{ topic: checkedTopic, incarnation: "one", types: ["thing.done"], start: [0, 0] }];
   const positions = await on.store.acquire({ consumer: checkedConsumer, service: checkedService, topics });
   const position = positions.find(({ partition }) => partition === 0) as Position;
@@ -118,23 +118,6 @@ describe.skipIf(database === undefined)("what is old in PostgreSQL", () => {
     await on.store.commit([unitOf(claim, {})], []);
     await tidy();
     expect(await days(inboxDays)).not.toContain(-60);
-  });
-
-  it("stays in the inbox, of events from the future, until copies of that time would have been met", async () => {
-    const far = async () => (await rows("SELECT id FROM $schema.mr_inbox_far ORDER BY id")).map(({ id }) => id);
-    await work("a", 10 * day);
-    await work("b", 300 * day);
-    await clock.advance(39 * day);
-    const position = await work("c");
-    const offset = position.frontier + 1;
-    await tidy();
-    expect(await far()).toEqual(["a", "b"]);
-    const events = [{ source: checkedService, id: "a", time: start + 10 * day, appended: start + day }];
-    const copy = { type: "record", position, start: offset, offset, events } as const;
-    expect((await on.store.commit([unitOf(copy, {})], []))[0]?.type).toBe("already");
-    await clock.advance(3 * day);
-    await tidy();
-    expect(await far()).toEqual(["b"]);
   });
 
   it("stays in the inbox when a consumer is moved back: its copies are met again", async () => {

@@ -1,11 +1,17 @@
 import type { Clock } from "../runtime/clock.js";
-import { sqlState } from "./errors.js";
 import type { Keeping } from "./hygiene.js";
 import type { ServicePlace } from "./install.js";
 import { dayOf } from "./names.js";
-import { type DailyTable, inboxDays, makeDayIn, outboxDays, partitionName, readDays } from "./partitions.js";
-import { inboxFar } from "./schema.js";
-import { inTransaction, type Session } from "./session.js";
+import {
+  type DailyTable,
+  inboxDays,
+  makeDayNow,
+  outboxDays,
+  partitionName,
+  readDays,
+  unlessUsed,
+} from "./partitions.js";
+import type { Session } from "./session.js";
 import { invisible } from "./window.js";
 
 /** What retention of whole days works with. */
@@ -21,9 +27,6 @@ const daysAhead = 2;
 /** One call drops so many partitions of a table at most. */
 const daysMax = 5;
 const rowsMax = 5_000;
-/** Commits wait as long as a drop waits for its lock, at most. */
-const lockMs = 500;
-const lockTimeout = "55P03";
 
 /** Makes the partitions of the days to come. */
 export async function makeDaysAhead({ clock }: OldDaysParts, session: Session, place: ServicePlace): Promise<void> {
@@ -31,7 +34,7 @@ export async function makeDaysAhead({ clock }: OldDaysParts, session: Session, p
   for (const daily of [inboxDays, outboxDays]) {
     const known = new Set(await readDays(session, place.schema, daily));
     for (let day = today; day <= today + daysAhead; day += 1)
-      if (!known.has(day)) await inTransaction(session, () => makeDayIn(session, place.schema, daily, day));
+      if (!known.has(day)) await makeDayNow(session, place.schema, daily, day);
   }
 }
 
@@ -75,13 +78,13 @@ export async function dropInboxDays(parts: OldDaysParts, session: Session, place
   });
 }
 
-/** As {@link dropInboxDays}, of events that said they came from the future, when that is past: row by row. */
+/** As {@link dropInboxDays}, row by row, of days that have got no partition. */
 export async function emptyInboxFar(parts: OldDaysParts, session: Session, place: ServicePlace): Promise<boolean> {
   const far = `${place.schema}.mr_inbox_far`;
-  const old = async () => inboxFar + (await metBefore(parts, session, place));
+  const old = () => metBefore(parts, session, place);
   if ((await session.row(`SELECT 1 FROM ${far} WHERE day < $1 LIMIT 1`, await old())) === undefined) return false;
   let gone = 0;
-  await unlessUsed(session, `${far} IN SHARE ROW EXCLUSIVE MODE`, async () => {
+  await unlessUsed(session, `LOCK TABLE ${far} IN SHARE ROW EXCLUSIVE MODE`, async () => {
     gone = await session.changes(
       `DELETE FROM ${far} WHERE ctid = ANY(ARRAY(SELECT ctid FROM ${far} WHERE day < $1 LIMIT ${rowsMax}))`,
       await old(),
@@ -125,25 +128,11 @@ async function dropDays(session: Session, { schema }: ServicePlace, dropping: Dr
   for (const day of old) {
     if (dropped === daysMax) return true;
     if (!(await mayGo(day))) return false;
-    const free = await unlessUsed(session, `${schema}.${daily.table} IN ACCESS EXCLUSIVE MODE`, async () => {
+    const free = await unlessUsed(session, `LOCK TABLE ${schema}.${daily.table} IN ACCESS EXCLUSIVE MODE`, async () => {
       if (await mayGo(day)) await session.script(`DROP TABLE ${schema}.${partitionName(daily, day)}`);
     });
     if (!free) return false;
     dropped += 1;
   }
   return false;
-}
-
-/** Works while nobody else adds rows to a table. False when somebody uses it for long: it is tried again at the next turn. */
-async function unlessUsed(session: Session, table: string, work: () => Promise<void>): Promise<boolean> {
-  try {
-    await inTransaction(session, async () => {
-      await session.script(`SET LOCAL lock_timeout = ${lockMs}; LOCK TABLE ${table}`);
-      await work();
-    });
-    return true;
-  } catch (error) {
-    if (sqlState(error) === lockTimeout) return false;
-    throw error;
-  }
 }

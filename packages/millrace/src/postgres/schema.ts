@@ -14,9 +14,6 @@ const text = `text COLLATE "C"`;
 const hot =
   "WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0)";
 
-/** From here on are the days of events that say they come from the future: no day's partition is made for them. */
-export const inboxFar = 2_000_000_000;
-
 /** In the schema that all services share. Times are ms since the epoch. */
 export const sharedSteps: readonly SchemaStep[] = [
   {
@@ -150,8 +147,8 @@ CREATE TABLE $schema.mr_migrations(name ${text} PRIMARY KEY, digest ${text} NOT 
 CREATE TABLE $schema.mr_inbox(
   day integer NOT NULL, consumer integer NOT NULL, generation integer NOT NULL, source ${text} NOT NULL, id ${text} NOT NULL,
   PRIMARY KEY (consumer, generation, source, id, day)) PARTITION BY RANGE (day);
--- Of events that say they come from the future: "day" is that of their own time, and ${inboxFar} more.
-CREATE TABLE $schema.mr_inbox_far PARTITION OF $schema.mr_inbox FOR VALUES FROM (${inboxFar}) TO (MAXVALUE);
+-- Of days that have no partition: those of events that say they come from the future (see inbox.ts).
+CREATE TABLE $schema.mr_inbox_far PARTITION OF $schema.mr_inbox DEFAULT;
 CREATE INDEX mr_inbox_far_day ON $schema.mr_inbox_far(day);
 -- Events of this service's commits, in publish order, to be sent to the log. Partitions are days; old ones are dropped.
 CREATE TABLE $schema.mr_outbox(

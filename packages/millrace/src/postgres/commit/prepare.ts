@@ -1,9 +1,8 @@
 import type { ClaimedEvent, Unit } from "../../store/unit.js";
-import { inboxDay } from "../inbox.js";
+import { inboxDay, makesInboxDay } from "../inbox.js";
 import { dayOf } from "../names.js";
 import { type DailyTable, inboxDays, makeDay, outboxDays } from "../partitions.js";
 import type { Place } from "../places.js";
-import { inboxFar } from "../schema.js";
 import type { Group } from "./group.js";
 import type { CommitParts } from "./transaction.js";
 
@@ -32,8 +31,7 @@ export async function prepareGroup(parts: CommitParts, { place, units }: Group):
     for (const { service } of [...(timers ?? []), ...(cancels ?? [])])
       if (places.ready(service) === undefined) await places.of(service);
     for (const event of eventsOf(unit)) {
-      const day = inboxDay(event);
-      if (day < inboxFar) await ensureDay(parts, { place, daily: inboxDays, day });
+      if (makesInboxDay(event)) await ensureDay(parts, { place, daily: inboxDays, day: inboxDay(event) });
     }
   }
   if (publishes) await ensureDay(parts, { place, daily: outboxDays, day: dayOf(clock.now()) });
