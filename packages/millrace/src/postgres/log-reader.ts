@@ -1,3 +1,4 @@
+import { Failure } from "../failure/failure.js";
 import { decodeBlock, decodeOne } from "../log/block.js";
 import type { Batch, LogRecord, ReadRequest, RecordPlace } from "../log/log.js";
 import type { LogTopics } from "./log-topics.js";
@@ -19,6 +20,7 @@ export class LogBlocks {
     this.#topics = topics;
   }
 
+  /** @throws {Failure} POSITION_MISSING when an offset is below where its partition begins. */
   async read({ topic: name, from, recordsMax, bytesMax }: ReadRequest): Promise<Batch> {
     const { number } = await this.#topics.get(name);
     const wanted = from.flatMap((offset, partition) => (offset < 0 ? [] : [[partition, offset] as const]));
@@ -41,7 +43,7 @@ export class LogBlocks {
         ...[number, number, number, number | null, number, number, string],
       ];
       ends.set(partition, end);
-      next[partition] = Math.max(next[partition] as number, start);
+      if ((from[partition] as number) < start) throw missing(`${name}/${partition}`, from[partition] as number, start);
       if (first === null) continue;
       bytes += body.length;
       const size = Math.ceil(body.length / count);
@@ -96,6 +98,14 @@ export class LogBlocks {
   #rows(text: string, ...values: readonly unknown[]): Promise<readonly Row[]> {
     return withSession(this.#pool, (session) => session.rows(text, ...values));
   }
+}
+
+function missing(where: string, offset: number, start: number): Failure {
+  return new Failure(
+    "POSITION_MISSING",
+    `${where}: offset ${offset} is not there any more: the log begins at ${start}. Nothing was skipped: retention or somebody removed records that were still to be read`,
+    { details: { where, offset } },
+  );
 }
 
 /**

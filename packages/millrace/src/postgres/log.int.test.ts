@@ -55,7 +55,8 @@ function record(id: string, partition = 0): NewRecord {
 }
 
 async function idsOf(log: LogReader, partition: number): Promise<readonly string[]> {
-  const from: number[] = [0, 1].map((index) => (index === partition ? 0 : -1));
+  const starts = await log.starts("orders");
+  const from: number[] = [0, 1].map((index) => (index === partition ? (starts[index] ?? 0) : -1));
   const ids: string[] = [];
   for (;;) {
     const batch = await log.read({ topic: "orders", from, recordsMax: 500, bytesMax: 1_000_000 });
@@ -131,6 +132,8 @@ describe.skipIf(database === undefined)("the log in PostgreSQL", () => {
       [4, 0],
     ]);
     expect(await idsOf(log, 0)).toEqual(["c", "d"]);
+    const tooEarly = log.read({ topic: "orders", from: [1, 0], recordsMax: 10, bytesMax: 1_000 });
+    await expect(tooEarly).rejects.toMatchObject({ code: "POSITION_MISSING" });
     await pool.query(`UPDATE ${schema}.mr_log_notes SET noted = noted - interval '40 days'`);
     expect(await dropOld(pool, schema)).toBe(1);
     expect(await idsOf(log, 0)).toEqual(["d"]);

@@ -190,7 +190,7 @@ class Moment {
     for (const { topic, types } of this.#view.topics) {
       const heard = new Set(types);
       const positions = this.#view.positions.filter((position) => position.topic === topic);
-      const from = positions.map(() => 0);
+      const from = [...(await this.#verifying.engine.log.starts(topic))];
       for (;;) {
         const batch = await this.#verifying.engine.log.read({
           topic,
