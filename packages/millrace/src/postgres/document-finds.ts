@@ -1,17 +1,29 @@
 import type { Changes, ChangesQuery, DocumentFilter, DocumentQuery } from "../store/document-query.js";
 import type { StoredDocument } from "../store/store.js";
+import { textArray } from "./arrays.js";
 import { countSql, findSql } from "./document-queries.js";
 import type { Place } from "./places.js";
 import type { Session } from "./session.js";
 
-/** A document, as it is committed. */
-export async function readDocument(session: Session, { texts }: Place, at: { type: string; id: string }) {
-  const row = await session.row(
-    texts.of("document", "SELECT version, schema, data FROM $schema.mr_documents WHERE type = $1 AND id = $2"),
-    at.type,
-    at.id,
+/** Documents as they are committed, in the order in which they are asked for. */
+export async function readDocuments(
+  session: Session,
+  { texts }: Place,
+  keys: readonly { readonly type: string; readonly id: string }[],
+): Promise<readonly (StoredDocument | undefined)[]> {
+  const rows = await session.rows(
+    texts.of(
+      "documents",
+      `SELECT w.n::int, d.version, d.schema, d.data FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w(type, id, n)
+       CROSS JOIN LATERAL (SELECT * FROM $schema.mr_documents AS d WHERE d.type = w.type AND d.id = w.id) AS d`,
+    ),
+    textArray(keys.map(({ type }) => type)),
+    textArray(keys.map(({ id }) => id)),
   );
-  return row && ({ version: row[0], schema: row[1], text: row[2] } as StoredDocument);
+  const found = new Array<StoredDocument | undefined>(keys.length);
+  for (const [n, version, schema, text] of rows as [number, number, number, string][])
+    found[n - 1] = { version, schema, text };
+  return found;
 }
 
 /** Committed documents that fit, in the query's order. */

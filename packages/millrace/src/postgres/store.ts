@@ -12,6 +12,7 @@ import type { Commits } from "./commits.js";
 import * as state from "./consumer-state.js";
 import { declareType } from "./document-declaration.js";
 import * as finds from "./document-finds.js";
+import { DocumentLookups } from "./document-lookups.js";
 import type { DocumentTypes } from "./document-types.js";
 import { translated } from "./errors.js";
 import * as leases from "./leases.js";
@@ -48,9 +49,11 @@ type Read<T> = (session: Session, place: Place) => Promise<T>;
 export class PostgresStore implements Store {
   readonly inbox: Inbox;
   readonly #parts: StoreParts;
+  readonly #lookups: DocumentLookups;
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
+    this.#lookups = new DocumentLookups(parts.pool);
     this.inbox = { windowMs: parts.inboxWindowMs };
   }
 
@@ -58,8 +61,10 @@ export class PostgresStore implements Store {
     return this.#parts.commits.commit(units, progress);
   }
 
-  readDocument(service: string, type: string, id: string) {
-    return this.#of(service, undefined, (session, place) => finds.readDocument(session, place, { type, id }));
+  async readDocument(service: string, type: string, id: string) {
+    const { places } = this.#parts;
+    const place = places.ready(service) ?? (await places.known(service));
+    return place && translated(() => this.#lookups.read(place, { type, id }));
   }
 
   findDocuments(wanted: DocumentQuery) {

@@ -44,6 +44,20 @@ export const documentChecks: Readonly<Record<string, Check<StoreUnderTest>>> = {
     assertRising(seen);
   },
 
+  "finds each of many documents that are asked for at once, also where one is asked for twice or is not there": async (
+    adapter,
+  ) => {
+    const { store } = adapter;
+    await ensureThings(store);
+    const { commit } = await committed(store, writing(["0", "1", "2"].map((id) => thing(id, id))));
+    const ids = Array.from({ length: 1_500 }, (_, n) => String(n % 4));
+    const found = await Promise.all(ids.map((id) => store.readDocument(checkedService, "things", id)));
+    deepEqual(
+      found,
+      ids.map((id) => (id === "3" ? undefined : { version: commit, schema: 1, text: id })),
+    );
+  },
+
   "refuses a unit whose reads are stale, and stores nothing of it": async (adapter) => {
     const { store } = adapter;
     await ensureThings(store);
