@@ -1,17 +1,15 @@
 import { Admin, Consumer, Producer } from "@platformatic/kafka";
 import { kafkaLog } from "millrace/kafka";
-import { openServices } from "tools/services";
 import type { Benchmark, Round } from "./benchmark.js";
 import { figure } from "./figure.js";
 import { now, rate } from "./load.js";
+import { handlesOn, units } from "./on-postgres.js";
 import { order } from "./order.js";
+import { brokers, withServers } from "./servers.js";
 
 const partitions = 12;
 const batch = 1_000;
 const inFlightMax = 4;
-const addressVariable = "MILLRACE_TEST_KAFKA";
-
-const brokers = () => (process.env[addressVariable] ?? "").split(",");
 const counts = (tiny: boolean) => (tiny ? 2_000 : 100_000);
 const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const context = {
@@ -99,26 +97,32 @@ async function raw({ tiny, number }: Round) {
   return { produced, read };
 }
 
-/** The log half: what Kafka gives this process, beside the client library by itself. */
+/** Kafka is the log, PostgreSQL the store: orders are read, handled, and what that publishes is sent. */
+const handles = (round: Round) =>
+  handlesOn(round, () =>
+    kafkaLog({ client: { bootstrapBrokers: brokers() }, prefix: `handles${round.number}-${process.pid}.` }),
+  );
+
+/** The whole engine on both servers, and the log half by itself, beside the client library and plain statements. */
 export const kafkaBenchmark: Benchmark = {
-  trials: { log, raw },
-  async run(stage) {
-    const services = openServices();
-    try {
-      process.env[addressVariable] = (await services.kafka()).address;
-      const medians = await stage.alternate({ log, raw }, { rounds: 3 });
+  trials: { log, raw, handles, units },
+  run: (stage) =>
+    withServers(["postgres", "kafka"], async () => {
+      const { log: ours, raw: client, ...both } = await stage.alternate({ log, raw, handles, units }, { rounds: 3 });
       return [
         figure({
+          ...{ name: "kafka", unit: "events/s", value: both.handles.perSecond },
+          ...{ ceiling: Math.min(client.read, both.units.perSecond), goal: { atLeast: 8_000, ratioAtLeast: 0.6 } },
+        }),
+        figure({ name: "kafka.cpu", unit: "ms/event", value: both.handles.cpuMs }),
+        figure({
           ...{ name: "kafka.append", unit: "records/s" },
-          ...{ value: medians.log.appended, ceiling: medians.raw.produced, goal: { ratioAtLeast: 0.6 } },
+          ...{ value: ours.appended, ceiling: client.produced, goal: { ratioAtLeast: 0.6 } },
         }),
         figure({
           ...{ name: "kafka.read", unit: "records/s" },
-          ...{ value: medians.log.read, ceiling: medians.raw.read, goal: { ratioAtLeast: 0.6 } },
+          ...{ value: ours.read, ceiling: client.read, goal: { ratioAtLeast: 0.6 } },
         }),
       ];
-    } finally {
-      await services.close();
-    }
-  },
+    }),
 };

@@ -6,6 +6,7 @@ import { postgresStore } from "millrace/postgres";
 import type { Benchmark, Round } from "./benchmark.js";
 import { figure } from "./figure.js";
 import { now, openLoop, rate } from "./load.js";
+import { risks } from "./on-postgres.js";
 import { order, orders } from "./order.js";
 import { owner } from "./orders-app.js";
 import { brokers, roundDatabase, withServers } from "./servers.js";
@@ -86,9 +87,6 @@ async function relays({ dir, tiny, number }: Round) {
   await database.drop();
   return { perSecond, cpuMs, p50: percentile(lags, 0.5), p99: percentile(lags, 0.99) };
 }
-
-/** A single broker on one disk has no second copy, here. */
-const risks = ["replication-factor", "min-insync-replicas"];
 
 /** The client library by itself: as many events, in batches of a page's size, one after the other. */
 async function raw({ tiny, number }: Round) {
