@@ -27,12 +27,9 @@ const types = {
 /** Statements over one connection. */
 export class Session {
   readonly client: PgClient;
-  /** The driver may be given a statement before it has answered the one before. */
-  readonly pipelined: boolean;
 
   constructor(client: PgClient) {
     this.client = client;
-    this.pipelined = (client as { pipeline?: unknown }).pipeline === true;
   }
 
   /** The rows of a statement. */
