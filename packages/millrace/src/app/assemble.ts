@@ -59,7 +59,7 @@ export function assemble(engine: OpenEngine, assembly: Assembly): Parts {
   const schedules = schedulesOf(chosen, host);
   committer.onTimers = () => void timers.arm();
   const publisher = new Publisher({ engine, committer, clock, ids: uuidv7(random), routes: plan.routes });
-  const rest = new Rest(consumers, timers, schedules, committer);
+  const rest = new Rest({ consumers, timers, schedules, committer, engine });
   const care = new Care(consumers);
   const views = plans.filter((one) => !isPlain(one));
   const added = (consumer: Consumer) => {

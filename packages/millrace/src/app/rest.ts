@@ -2,7 +2,17 @@ import type { Committer } from "../consumer/committer.js";
 import type { Consumer } from "../consumer/consumer.js";
 import type { Schedule } from "../consumer/schedules.js";
 import type { Timers } from "../consumer/timers.js";
+import type { OpenEngine } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
+
+/** What has to have come to rest. */
+export interface RestParts {
+  readonly consumers: readonly Consumer[];
+  readonly timers: Timers;
+  readonly schedules: readonly Schedule[];
+  readonly committer: Committer;
+  readonly engine: Pick<OpenEngine, "relayed">;
+}
 
 /** Knows when there is nothing left to do: all handled, nothing waiting for a retry, no timer or tick due. */
 export class Rest {
@@ -10,10 +20,12 @@ export class Rest {
   readonly #timers: Timers;
   readonly #schedules: readonly Schedule[];
   readonly #committer: Committer;
+  readonly #engine: Pick<OpenEngine, "relayed">;
   #waiting: (() => void)[] = [];
   #closed = false;
 
-  constructor(consumers: readonly Consumer[], timers: Timers, schedules: readonly Schedule[], committer: Committer) {
+  constructor({ consumers, timers, schedules, committer, engine }: RestParts) {
+    this.#engine = engine;
     this.#consumers = consumers;
     this.#timers = timers;
     this.#schedules = schedules;
@@ -47,8 +59,16 @@ export class Rest {
       if (this.#closed) throw new Failure("APP_STOPPED", "settled: the app stopped before everything was handled");
       // Nobody tells when a commit of nobody's consumer is done: look again, do not wait.
       if (!this.#resting) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-      else if (this.#committer.queued === 0) return this.#assertNobodyLeft();
+      else if (this.#committer.queued === 0 && (await this.#relayed())) return this.#assertNobodyLeft();
     }
+  }
+
+  /** Whether the log has what was committed, and nobody has found anything to do meanwhile. */
+  async #relayed(): Promise<boolean> {
+    if (this.#engine.relayed === undefined) return true;
+    const { commits } = this.#committer;
+    await this.#engine.relayed();
+    return !this.#closed && this.#resting && this.#committer.queued === 0 && this.#committer.commits === commits;
   }
 
   #assertNobodyLeft(): void {

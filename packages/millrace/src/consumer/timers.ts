@@ -16,6 +16,7 @@ export class Timers {
   readonly #host: ConsumerHost;
   #cancel: Cancel | undefined;
   #firing = false;
+  #arming = 0;
   #closed = false;
   onResting: () => void = () => {};
 
@@ -24,7 +25,7 @@ export class Timers {
   }
 
   get resting(): boolean {
-    return !this.#firing;
+    return !this.#firing && this.#arming === 0;
   }
 
   /** Looks when the next timer is due, and sleeps until then. */
@@ -33,6 +34,7 @@ export class Timers {
     if (this.#closed || this.#firing) return;
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#arming += 1;
     try {
       const next = await this.#host.engine.store.nextTimer();
       if (next === undefined || this.#closed || this.#firing) return;
@@ -42,6 +44,9 @@ export class Timers {
     } catch (error) {
       this.#host.logger.error({ err: error }, "timers could not be read or fired; they stay due");
       this.#sleep(lookMs);
+    } finally {
+      this.#arming -= 1;
+      if (this.resting) this.onResting();
     }
   }
 
@@ -67,7 +72,6 @@ export class Timers {
     // This process's clock is ahead: those whose clock is right fire them.
     if (outcomes.some(({ type }) => type === "held")) this.#sleep(lookMs);
     else await this.arm();
-    if (!this.#firing) this.onResting();
   }
 
   #sleep(ms: number): void {

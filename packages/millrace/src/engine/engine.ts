@@ -71,6 +71,11 @@ export interface OpenEngine {
    * @throws {Failure} EVENT_ID_REUSED when an id of the caller's own is stored with other content.
    */
   publishIn?(transaction: Transaction, records: readonly NewRecord[]): Promise<void>;
+  /**
+   * Resolves when the log has all that was committed before the call; nothing where a commit writes the log itself. While
+   * the servers are away it waits for them; it is over when the engine closes.
+   */
+  relayed?(): Promise<void>;
   /** What the engine itself does not get on with; nothing where there is no such part. */
   troubles?(): readonly Trouble[];
   /**

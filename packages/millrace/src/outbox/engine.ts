@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Engine, EngineContext, OpenEngine, Trouble } from "../engine/engine.js";
 import type { LogAdapter, OpenLog, OpenStore, StoreAdapter } from "../engine/halves.js";
-import { Failure } from "../failure/failure.js";
+import { Failure, verdictOf } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/logger.js";
 import { checkOptions, checkText } from "../runtime/options.js";
@@ -22,6 +22,8 @@ export interface EngineOptions {
 
 /** How long each part may take to close. */
 const closeMs = 10_000;
+/** How soon to look again whether all is sent. */
+const relayedMs = 20;
 
 /**
  * A log and a store of your own servers, like Kafka and PostgreSQL. What a commit publishes is in the store with its state,
@@ -87,6 +89,7 @@ class OpenHalves implements OpenEngine {
   readonly #context: EngineContext;
   readonly #courtesy: Courtesy;
   readonly #relay: Relay;
+  #closed = false;
 
   constructor(log: OpenLog, store: OpenStore, context: EngineContext) {
     this.#halves = { log, store };
@@ -121,6 +124,21 @@ class OpenHalves implements OpenEngine {
     return this.#relay.troubles.map(({ shard, reason }) => ({ part: `relay of ${shard}`, reason }));
   }
 
+  async relayed(): Promise<void> {
+    const { clock } = this.#context;
+    while (!this.#closed && (await this.#waiting()))
+      await new Promise<void>((resolve) => void clock.after(relayedMs, resolve));
+  }
+
+  async #waiting(): Promise<boolean> {
+    try {
+      return await this.#halves.store.outbox.waiting();
+    } catch (error) {
+      if (verdictOf(error) === "retry") return true;
+      throw error;
+    }
+  }
+
   backup(): Promise<void> {
     const failure = new Failure(
       "ENGINE_UNABLE",
@@ -131,6 +149,7 @@ class OpenHalves implements OpenEngine {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const { log, store } = this.#halves;
     const parts = [() => this.#relay.close(), () => this.#courtesy.close(), () => store.close(), () => log.close()];
     await closeAll(this.#context, parts);

@@ -93,6 +93,11 @@ export class TrialOutbox implements Outbox {
     return { shard, records: (rows.get(shard)?.length ?? 0) - (sent.get(shard) ?? 0), waitedMs: 0 };
   }
 
+  async waiting(): Promise<boolean> {
+    const { rows, sent } = this.#shards;
+    return [...rows].some(([shard, all]) => all.length > (sent.get(shard) ?? 0));
+  }
+
   onCommitted(heard: (shards: readonly string[]) => void): () => void {
     this.#shards.ears.add(heard);
     return () => void this.#shards.ears.delete(heard);

@@ -43,7 +43,7 @@ export class ShardLeases {
   async look(): Promise<OutboxLeases> {
     const { pool, member, leaseMs } = this.#owner;
     return withSession(pool, async (session) => {
-      const standings = await standingsOf(session, await this.#shards(session));
+      const standings = await standingsOf(session, await this.shards(session));
       const share = await this.#share(session, standings.length);
       const held: OutboxLease[] = [];
       for (const standing of standings) {
@@ -91,7 +91,7 @@ export class ShardLeases {
   }
 
   /** The services that have left tables which this process's user may change. */
-  async #shards(session: Session): Promise<readonly (readonly [shard: string, schema: string])[]> {
+  async shards(session: Session): Promise<readonly (readonly [shard: string, schema: string])[]> {
     const rows = (await session.rows(
       `SELECT service, schema FROM ${this.#owner.shared}.mr_services
        WHERE CASE WHEN to_regnamespace(schema) IS NULL OR NOT has_schema_privilege(schema, 'USAGE')

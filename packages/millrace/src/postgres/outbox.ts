@@ -105,6 +105,18 @@ export class PostgresOutbox implements Outbox {
     });
   }
 
+  waiting(): Promise<boolean> {
+    const { pool } = this.#parts;
+    return translated(() =>
+      withSession(pool, async (session) => {
+        const shards = await this.#leases.shards(session);
+        if (shards.length === 0) return false;
+        const waits = shards.map(([, schema]) => `EXISTS (${unsent(schema)})`);
+        return (await session.row(`SELECT ${waits.join(" OR ")}`))?.[0] === true;
+      }),
+    );
+  }
+
   /**
    * Nothing was found, and no window opened. The window to go on with, when there may be something behind another; undefined when there is nothing.
    *
@@ -141,6 +153,13 @@ export class PostgresOutbox implements Outbox {
       throw error;
     }
   }
+}
+
+/** Events of a shard, in whatever state its relay has left the row. */
+function unsent(schema: string): string {
+  return `SELECT FROM ${schema}.mr_relay AS r, ${schema}.mr_outbox AS o
+    WHERE o.xid >= (SELECT min(pg_snapshot_xmin(previous)) FROM ${schema}.mr_relay) AND NOT pg_visible_in_snapshot(o.xid, r.previous)
+      AND (r.current IS NULL OR o.seq > r.position OR NOT pg_visible_in_snapshot(o.xid, r.current))`;
 }
 
 async function readWindow(session: Session, { schema, owner, epoch }: Shard): Promise<Window> {

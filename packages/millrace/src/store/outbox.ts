@@ -58,6 +58,8 @@ export interface Outbox {
   release(lease: OutboxLease): Promise<void>;
   /** Counted up to a bound. */
   backlog(lease: OutboxLease): Promise<OutboxBacklog>;
+  /** Whether anything that was committed before the call may not have been noted as sent yet, whoever is to send it. */
+  waiting(): Promise<boolean>;
   /** Calls `heard` with the shards that commits have left events in, of this process and of others. */
   onCommitted(heard: (shards: readonly string[]) => void): () => void;
 }

@@ -28,6 +28,7 @@ function around(open: OpenEngine, store: Store): OpenEngine {
     store,
     inspect: open.inspect,
     operate: open.operate,
+    ...(open.relayed === undefined ? {} : { relayed: () => open.relayed?.() ?? Promise.resolve() }),
     onAppended: (heard) => open.onAppended(heard),
     onHandled: (heard) => open.onHandled(heard),
     onChanged: (heard) => open.onChanged(heard),
