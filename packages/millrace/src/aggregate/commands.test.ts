@@ -2,8 +2,10 @@ import { afterEach, describe, expect, it } from "vitest";
 import { accounts, bank, close, news, open, payIn, payOut, payTwice } from "../app/trial-accounts.js";
 import { service } from "../service/declare.js";
 import { endTrials, type Trial, tempFolder, trial } from "../testing/trial.js";
+import { isOnServers } from "../testing/trial-servers.js";
 
 afterEach(endTrials);
+const onServers = isOnServers();
 
 const eventsOf = async (t: Trial, topic: string) =>
   (await t.running.engine.inspect.events({ topic, limit: 1_000 })).events.map(({ type, key, headers }) => ({
@@ -54,7 +56,7 @@ describe("an aggregate", () => {
   });
 
   it("shows handlers the sequence of its events, and publishes what it derives from them in the same commit", async () => {
-    const heard: unknown[] = [];
+    const heard: (readonly [string, number | undefined])[] = [];
     const note = ({ type, sequence }: { type: string; sequence?: number }) => void heard.push([type, sequence]);
     const own = bank().on(accounts.opened, note).on(accounts.paidOut, note);
     const t = await trial([own, service("mailer").on(news.overdue, note)]);
@@ -62,15 +64,17 @@ describe("an aggregate", () => {
     await t.app.send(payIn({ account, pence: 7, note: "" }));
     await t.app.send(payOut({ account, pence: 7, note: "" }));
     await t.rest();
-    expect(heard).toEqual([
+    // Between topics there is no order.
+    expect(heard.filter(([type]) => type !== "account.emptied")).toEqual([
       ["account.opened", 1],
       ["account.paid-out", 3],
-      ["account.emptied", undefined],
     ]);
+    expect(heard).toContainEqual(["account.emptied", undefined]);
     const { events } = await t.running.engine.inspect.events({ limit: 100 });
     const [emptied] = events.filter(({ topic }) => topic === "account-news");
     expect(emptied).toMatchObject({ source: "bank", data: { account, version: 3 } });
-    expect(events.find(({ type }) => type === "account.paid-out")?.appended).toBe(emptied?.appended);
+    // Where the log is elsewhere, what one commit has left for it comes there one after the other.
+    if (!onServers) expect(events.find(({ type }) => type === "account.paid-out")?.appended).toBe(emptied?.appended);
   });
 
   it("takes commands from handlers, once each", async () => {
@@ -96,6 +100,7 @@ describe("an aggregate", () => {
     for (const _ of [1, 2, 3]) await done(t, payIn({ account, pence: 5, note: "" }), { id: "mine" });
     for (const _ of [1, 2, 3])
       await done(t, payIn({ account, pence: 5, note: "" }), { idempotency: { scope: "s", key: "k" } });
+    await t.rest();
     expect(await eventsOf(t, "accounts")).toHaveLength(3);
   });
 
@@ -124,6 +129,7 @@ describe("an aggregate", () => {
     const again = await t.again([bank()]);
     expect(await done(again, payOut({ account, pence: 10, note: "" }))).toMatchObject({ detail: "9 left" });
     await done(again, payOut({ account, pence: 4, note: "" }));
+    await again.rest();
     expect((await eventsOf(again, "accounts")).map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
   });
 });

@@ -31,7 +31,10 @@ export function encodeToken({ events, operation }: Token): string {
 export function decodeToken(token: unknown): Token {
   const text = typeof token === "string" && token.startsWith(prefix) ? token.slice(prefix.length) : "";
   try {
-    const [operation, ...rows] = JSON.parse(Buffer.from(text, "base64url").toString()) as [unknown, ...unknown[][]];
+    const bytes = Buffer.from(text, "base64url");
+    // Node passes over what is no base64url.
+    if (bytes.toString("base64url") !== text) throw new Error("not as it was made");
+    const [operation, ...rows] = JSON.parse(bytes.toString()) as [unknown, ...unknown[][]];
     const events = rows.slice(0, placesMax).map(placeOf);
     if (operation === null || typeof operation === "string") return { operation: operation ?? undefined, events };
   } catch {

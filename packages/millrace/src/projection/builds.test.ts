@@ -8,6 +8,7 @@ import { topic } from "../contract/topic.js";
 import { Failure } from "../failure/failure.js";
 import { service } from "../service/declare.js";
 import { endTrials, otherProgram, type Trial, tempFolder, trial } from "../testing/trial.js";
+import { isOnServers, onlyHere } from "../testing/trial-servers.js";
 import { projection } from "./projection.js";
 
 const Added = z.object({ id: z.string(), n: z.int() });
@@ -32,6 +33,8 @@ const views = (...parts: readonly Sums[]) => service("views").owns(...parts);
 const add = (id: number, n: number) => steps.added({ id: `k-${id}`, n });
 
 afterEach(endTrials);
+const itHere = onlyHere();
+const numRuns = isOnServers() ? 4 : 30;
 
 function adminOf(t: Trial): Admin {
   const { inspect } = t.running.engine;
@@ -117,7 +120,7 @@ it("refuses the swap to a build that is behind, or has dead letters of its own, 
   ).toBeDefined();
 });
 
-it("builds the same version once more when its rows were damaged, and swaps that in", async () => {
+itHere("builds the same version once more when its rows were damaged, and swaps that in", async () => {
   const view = sums(1);
   const dir = tempFolder();
   const before = await trial([owner(), views(view)], { dir });
@@ -160,7 +163,7 @@ it("builds the same version once more when its rows were damaged, and swaps that
   });
 });
 
-it("names the event on which a fold that was changed without its version fails, when it verifies", async () => {
+itHere("names the event on which a fold that was changed without its version fails, when it verifies", async () => {
   const t = await trial([owner(), views(sums(1))], { dir: tempFolder() });
   await t.app.publish(add(1, 5));
   await t.rest();
@@ -177,7 +180,7 @@ it("names the event on which a fold that was changed without its version fails, 
   });
 });
 
-it("compares versions that differ in every row in a moment", async () => {
+itHere("compares versions that differ in every row in a moment", async () => {
   const [one, other] = [sums(1), sums(2, 10)];
   const t = await trial([owner(), views(one, other)]);
   for (let from = 0; from < 3_000; from += 1_000)
@@ -252,6 +255,6 @@ it("equals the fold of the amended log, and a build from any moment equals it", 
       expect(built).toMatchObject({ equal: true, storedChecksum: live.storedChecksum });
       await t.stop();
     }),
-    { numRuns: 30 },
+    { numRuns },
   );
 });

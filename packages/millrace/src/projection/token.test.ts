@@ -2,6 +2,7 @@ import { afterEach, expect, it } from "vitest";
 import { z } from "zod";
 import { command, event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
+import { Failure } from "../failure/failure.js";
 import { service } from "../service/declare.js";
 import { endTrials, type Trial, tempFolder, trial } from "../testing/trial.js";
 import { projection } from "./projection.js";
@@ -16,7 +17,7 @@ const place = command("place-order", Order.extend({ copies: z.int().optional() }
 const count = projection("count", { version: 1, row: z.object({ pence: z.int() }) }).on(
   orders.placed,
   (row, { data }) => {
-    if (data.pence === 13) throw new Error("unlucky");
+    if (data.pence === 13) throw new Failure("EVENT_REJECTED", "unlucky");
     return { pence: (row?.pence ?? 0) + data.pence };
   },
 );

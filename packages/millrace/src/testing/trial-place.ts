@@ -26,11 +26,17 @@ export function placeOf(text = "."): TrialPlace {
   return text.startsWith("{") ? (JSON.parse(text) as TrialPlace) : { dir: text };
 }
 
+/** A place as an argument of a process. */
+export function placeText(place: TrialPlace): string {
+  return place.postgres === undefined ? place.dir : JSON.stringify(place);
+}
+
 /** The engine there. Its connections do not keep a process from ending. */
 export function engineAt({ dir, postgres, kafka, prefix = "" }: TrialPlace): Engine {
   if (postgres === undefined) return embedded(dir);
   const pool = new pg.Pool({ connectionString: postgres, max: 10, allowExitOnIdle: true });
   pool.on("error", () => {});
+  pools.add(pool);
   const store = postgresStore({ pool });
   if (kafka === undefined) return engine({ log: postgresLog({ pool }), store, dir });
   const log = kafkaLog({ client: { bootstrapBrokers: kafka.split(",") }, prefix });
@@ -45,6 +51,7 @@ export interface TrialGround {
 }
 
 const made = new Set<{ drop(): Promise<void> }>();
+const pools = new Set<pg.Pool>();
 
 /** The kinds of servers that there are, for the tests of a file; those that are missing say why. */
 export async function trialGrounds(): Promise<readonly TrialGround[]> {
@@ -65,6 +72,8 @@ export async function trialGrounds(): Promise<readonly TrialGround[]> {
 
 /** Drops the databases that the tests of a file have used. */
 export async function dropPlaces(): Promise<void> {
-  for (const database of made) await database.drop();
+  await Promise.all([...pools].map((pool) => pool.end()));
+  pools.clear();
+  await Promise.all([...made].map((database) => database.drop()));
   made.clear();
 }

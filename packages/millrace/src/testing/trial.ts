@@ -5,6 +5,7 @@ import type { App, AppOptions, ConsumerStatus, Extension, Running } from "../app
 import { createApp } from "../app/create.js";
 import { embedded } from "../embedded/embedded.js";
 import { type Database, openDatabase } from "../embedded/sqlite.js";
+import type { Engine } from "../engine/engine.js";
 import { isFailure } from "../failure/failure.js";
 import type { Logger } from "../runtime/logger.js";
 import { seededRandom } from "../runtime/random.js";
@@ -129,9 +130,34 @@ export class Trial {
   }
 }
 
+/** Where trials have their engines, in place of files, and of memory. */
+export interface TrialStand {
+  /** The one of a folder; without a folder, one that nothing has used. */
+  engine(dir: string | undefined): Promise<Engine>;
+  clock(): VirtualClock;
+}
+
+let stand: TrialStand | undefined;
+
+/** Trials stand there from now on; without one, as they usually do. */
+export function standOn(next?: TrialStand): void {
+  stand = next;
+}
+
+/** The engine that a trial of this folder has here. */
+export async function trialEngine(dir?: string): Promise<Engine> {
+  return (await stand?.engine(dir)) ?? embedded(dir ?? ":memory:");
+}
+
+/** The clock that a trial has here. */
+export function trialClock(): VirtualClock {
+  return stand?.clock() ?? virtualClock(Date.UTC(2026, 0, 1));
+}
+
 /** A running app of these services. */
 export async function trial(services: readonly Service[], options: TrialOptions = {}): Promise<Trial> {
-  const made = new Trial(services, options);
+  const { engine = await stand?.engine(options.dir), clock = stand?.clock() } = options;
+  const made = new Trial(services, { ...options, ...(engine && { engine }), ...(clock && { clock }) });
   await made.app.start();
   return made;
 }

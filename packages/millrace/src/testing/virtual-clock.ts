@@ -9,6 +9,8 @@ export interface VirtualClock extends Clock {
   advance(ms: number): Promise<void>;
   /** Somebody sets the wall clock, forwards or back; sleeps, which are monotonic, do not move. */
   set(nowMs: number): void;
+  /** Time also passes by itself, as on the machine: what is waited for is really waited for. */
+  readonly flows?: true;
 }
 
 interface Sleeper {

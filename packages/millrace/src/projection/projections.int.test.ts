@@ -1,0 +1,4 @@
+import { onServers } from "../testing/trial-servers.js";
+
+const files = ["builds", "amended", "token"].map((name) => new URL(`./${name}.test.ts`, import.meta.url));
+await onServers(...files);
