@@ -46,7 +46,7 @@ async function freezing({ dir, both, victim, pass }: Freezing): Promise<void> {
   const other = both[0] === victim ? both[1] : both[0];
   let [n, seen, quiet] = [0, 0, 0];
   const wake = async () => {
-    await stopped(victim, other);
+    await stopped(victim, () => other.ask({ numbers: [] }));
     seen = points(dir).length;
     quiet = 0;
     await pass();

@@ -30,7 +30,7 @@ async function replaced(fault?: FaultName, ...what: readonly "publisher"[]) {
   for (let seen = 0; points(dir).at(-1) !== "BEGIN IMMEDIATE"; ) {
     while (points(dir).length === seen) await beside.ask({ rest: 10 });
     seen = points(dir).length;
-    await stopped(old, beside);
+    await stopped(old, () => beside.ask({ numbers: [] }));
     if (points(dir).at(-1) !== "BEGIN IMMEDIATE") old.child.kill("SIGCONT");
   }
   rmSync(join(dir, freezeFile));

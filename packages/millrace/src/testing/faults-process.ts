@@ -16,6 +16,8 @@ export interface FaultPlan {
   /** How long leases are, in place of 15 s. */
   readonly leaseMs?: number;
   readonly death?: Omit<DeathPoint, "armed">;
+  /** At which statement to PostgreSQL a process ends, whatever it is for. */
+  readonly deathAtQuery?: number;
   /** The folder whose files say which process freezes, and where each has frozen. */
   readonly freeze?: string;
   /** How often processes say that they are alive, in place of 3 s. */
@@ -32,21 +34,25 @@ const armed = () => armedBy === undefined || existsSync(armedBy);
 
 if (plan.postgres === true) {
   // The driver is loaded only where it is used.
-  const [{ serverLeasesOf }, { dieAtServer }, { freezeAtEachStep }, { plantServer }] = await Promise.all([
-    import("./faults-queries.js"),
-    import("./faults-server-death.js"),
-    import("./faults-server-freezing.js"),
-    import("./faults-servers.js"),
-  ]);
+  const [{ serverAliveEvery }, { serverLeasesOf }, { dieAtQuery, dieAtServer }, { freezeAtEachStep }, { plantServer }] =
+    await Promise.all([
+      import("./faults-server-alive.js"),
+      import("./faults-queries.js"),
+      import("./faults-server-death.js"),
+      import("./faults-server-freezing.js"),
+      import("./faults-servers.js"),
+    ]);
   if (leaseMs !== undefined) serverLeasesOf(leaseMs);
+  if (plan.aliveMs !== undefined) serverAliveEvery(plan.aliveMs);
   if (fault !== undefined) plantServer(fault as ServerFaultName);
   if (death !== undefined) dieAtServer({ ...death, armed });
+  if (plan.deathAtQuery !== undefined) dieAtQuery(plan.deathAtQuery);
   if (freeze !== undefined) freezeAtEachStep(freeze);
 } else {
   for (const name of [fault ?? []].flat()) plant(name as FaultName);
   if (leaseMs !== undefined) leasesOf(leaseMs);
   if (death !== undefined) dieAt({ ...death, armed });
   if (freeze !== undefined) freezeAtEach(freeze);
+  if (plan.aliveMs !== undefined) aliveEvery(plan.aliveMs);
 }
 if (plan.clocks !== undefined) clockBy(plan.clocks);
-if (plan.aliveMs !== undefined) aliveEvery(plan.aliveMs);

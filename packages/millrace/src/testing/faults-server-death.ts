@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import type { DeathPoint } from "./faults-death.js";
 import { Transactions, watchQueries } from "./faults-queries.js";
 
@@ -25,6 +26,25 @@ export function dieAtServer({ at, commit, statement, armed }: DeathPoint): void 
       statements += 1;
       if (statements === statement) die("inside");
     }
+    return result;
+  });
+}
+
+/** Makes this process kill itself at its nth statement to PostgreSQL: an odd one is not sent, of an even one the answer is not heard. */
+export function dieAtQuery(nth: number): void {
+  let queries = 0;
+  const die = (text: string): void => {
+    writeSync(1, `dies at ${text.replace(/\s+/g, " ").slice(0, 60)}\n`);
+    process.kill(process.pid, "SIGKILL");
+    // The signal may reach another thread first.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_000);
+  };
+  watchQueries(async (query, send) => {
+    queries += 1;
+    const dies = queries === nth;
+    if (dies && nth % 2 === 1) die(query.text);
+    const result = await send(query);
+    if (dies) die(`the answer of ${query.text}`);
     return result;
   });
 }

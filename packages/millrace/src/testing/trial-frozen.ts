@@ -13,8 +13,8 @@ export function points(dir: string): readonly string[] {
   return lines.map((line) => (JSON.parse(line) as { point: string }).point);
 }
 
-/** Resolves when the process stands still. */
-export async function stopped({ child }: Program, beside: Program): Promise<void> {
+/** Resolves when the process stands still; meanwhile another one is asked something. */
+export async function stopped({ child }: Pick<Program, "child">, ask: () => Promise<unknown>): Promise<void> {
   const state = () => spawnSync("ps", ["-o", "state=", "-p", String(child.pid)], { encoding: "utf8" }).stdout;
-  while (!state().startsWith("T")) await beside.ask({ numbers: [] });
+  while (!state().startsWith("T")) await ask();
 }

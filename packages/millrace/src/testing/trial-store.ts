@@ -4,6 +4,7 @@ import type { PgPool } from "../postgres/pool.js";
 import type { Clock } from "../runtime/clock.js";
 import { silentLogger } from "../runtime/logger.js";
 import { systemRandom } from "../runtime/random.js";
+import type { SharedStoreUnderTest } from "./conformance/shared-store.js";
 import type { StoreUnderTest } from "./conformance/store.js";
 import { checkedService, checkedStreams, checkedTopic } from "./conformance/units.js";
 import { virtualClock } from "./virtual-clock.js";
@@ -61,6 +62,24 @@ export async function openTrialStore(url: string, more: pg.PoolConfig = {}): Pro
     async close() {
       await core.close();
       await pool.end();
+    },
+  };
+}
+
+/** Two processes' worth: each with a pool, and a name, of its own. */
+export async function openSharedStore(url: string): Promise<SharedStoreUnderTest> {
+  const shared = freshSchema();
+  const pools = [trialPool(url), trialPool(url)] as const;
+  const left = await openCore(pools[0], shared);
+  const right = await openCore(pools[1], shared);
+  return {
+    left: left.store,
+    right: right.store,
+    published: () => published(pools[0], left),
+    async close() {
+      await left.close();
+      await right.close();
+      await Promise.all(pools.map((pool) => pool.end()));
     },
   };
 }
