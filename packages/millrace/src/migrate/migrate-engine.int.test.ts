@@ -39,6 +39,9 @@ const pool = trialPool(url);
 const context = { clock: systemClock, random: systemRandom, logger: silentLogger };
 const topic = { name: checkedTopic, partitions: 2, owner: checkedService, key: "k", retentionMs: undefined };
 
+/** By how many statements each killed move comes further: odd, so that they die before one and behind one in turn. */
+const stride = 3;
+
 /** Everything that an engine can hold. */
 async function filled(events: number): Promise<string> {
   const dir = tempFolder();
@@ -303,27 +306,34 @@ describe.skipIf(database === undefined)("an embedded engine that is moved to Pos
     const dir = await filled(1_500);
     const schema = freshSchema();
     const expected = await before(dir);
-    let killed = 0;
-    for (let run = 0; run < 100; run += 1) {
-      const said = await moving(dir, schema, 60 + run * 30);
+    const deaths: string[] = [];
+    // Each run comes one statement further, counted from its start, until one comes to its end.
+    for (let nth = 1; ; nth += stride) {
+      const said = await moving(dir, schema, nth);
       if (said === "moved 2") break;
-      killed += 1;
+      expect(said).toMatch(/^dies at /);
+      deaths.push(said);
     }
-    expect(killed).toBeGreaterThan(0);
+    expect(deaths.length).toBeGreaterThan(20);
+    const points = ["COMMIT", "the answer of COMMIT", "mr_append", "json", "mr_schema", "mr_moved"];
+    for (const point of points) expect(deaths.some((death) => death.includes(point))).toBe(true);
     const on = await opened(schema);
     expect(await seen(on.inspect)).toEqual(expected);
     await on.close();
   }, 120_000);
 });
 
-/** A process that moves, killed so long after it began; what it said last. */
-async function moving(dir: string, schema: string, ms: number): Promise<string> {
+/** A process that moves, and dies at its nth statement to PostgreSQL; what it said last. */
+async function moving(dir: string, schema: string, nth: number): Promise<string> {
   const program = new URL("./moving-process.js", import.meta.url).pathname;
-  const child = spawn(process.execPath, [program, dir, url, schema], { stdio: ["ignore", "pipe", "inherit"] });
+  const faults = new URL("../testing/faults-process.js", import.meta.url).href;
+  const child = spawn(process.execPath, ["--import", faults, program, dir, url, schema], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, MILLRACE_FAULTS: JSON.stringify({ postgres: true, deathAtQuery: nth }) },
+  });
   let said = "";
   createInterface({ input: child.stdout }).on("line", (line) => {
     said = line;
-    if (line === "begins") systemClock.after(ms, () => child.kill("SIGKILL"));
   });
   await once(child, "close");
   return said;
