@@ -1,17 +1,18 @@
-// A program that saga/crash.test.ts kills: `node trial-bank-process.js FOLDER FROM TO`. It asks for the transfers FROM to TO;
-// each line on stdout is a promise that its number is on disk. It ends when every transfer of the file has ended.
-import { setImmediate as turn } from "node:timers/promises";
+// A program that the tests of saga/crash kill: `node trial-bank-process.js PLACE FROM TO`. It asks for the transfers FROM to TO;
+// each line on stdout is a promise that its number is on disk. It ends when each of them has ended.
 import { createApp } from "../app/create.js";
-import { embedded } from "../embedded/embedded.js";
+import { systemClock } from "../runtime/clock.js";
 import { silentLogger } from "../runtime/logger.js";
 import { say } from "../runtime/say.js";
 import { bank, transferOf, transferring, transfers, unlucky } from "./trial-bank.js";
+import { engineAt, placeOf } from "./trial-place.js";
 
-const [folder = ".", from = "1", to = "0"] = process.argv.slice(2);
+const [place, from = "1", to = "0"] = process.argv.slice(2);
 const inFlight = 32;
+const lookMs = 20;
 
 const saga = transferring();
-const app = createApp({ services: bank(unlucky, saga), engine: embedded(folder), logger: silentLogger }, []);
+const app = createApp({ services: bank(unlucky, saga), engine: engineAt(placeOf(place)), logger: silentLogger }, []);
 await app.start();
 let next = Number(from);
 await Promise.all(
@@ -24,12 +25,9 @@ await Promise.all(
     }
   }),
 );
-for (let open = 1; open > 0; ) {
-  await app.settled();
-  await turn();
-  const found = await Promise.all(
-    (["running", "compensating"] as const).map((status) => app.saga(saga).find({ status }, { limit: 1 })),
-  );
-  open = found.flat().length;
+for (let n = Number(from); n <= Number(to); ) {
+  const { status } = (await app.saga(saga).get(transferOf(n).transferId)) ?? {};
+  if (status === "completed" || status === "aborted") n += 1;
+  else await new Promise<void>((resolve) => void systemClock.after(lookMs, resolve));
 }
 await app.stop();

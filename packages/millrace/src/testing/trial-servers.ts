@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, it } from "vitest";
+import { afterAll, beforeAll, describe, it, vi } from "vitest";
 import type { Engine } from "../engine/engine.js";
 import { flowingClock } from "./flowing-clock.js";
 import { standOn } from "./trial.js";
@@ -12,6 +12,8 @@ let loading = false;
  * by itself. What they give to {@link onlyHere} is left out.
  */
 export async function onServers(...files: readonly URL[]): Promise<void> {
+  // Tables and topics are made for each test, on machines that may be busy.
+  vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
   const grounds = await trialGrounds();
   if (grounds.length === 0) console.info("skipped: no PostgreSQL");
   for (const ground of grounds)
