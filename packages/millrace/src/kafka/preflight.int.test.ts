@@ -1,8 +1,9 @@
 import zlib from "node:zlib";
 import { ConfigResourceTypes } from "@platformatic/kafka";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { limits } from "../contract/limits.js";
 import { outside, type TopicShape } from "../log/log.js";
-import { checkedShape } from "../testing/conformance/log-drafts.js";
+import { checkedShape, draft } from "../testing/conformance/log-drafts.js";
 import { TrialKafka } from "../testing/trial-kafka.js";
 import { trialServers } from "../testing/trial-services.js";
 
@@ -40,6 +41,7 @@ describe.skipIf(servers === undefined)("preflight", () => {
       "cleanup-policy": expect.stringContaining(mended("cleanup.policy=delete")),
       "retention-bytes": expect.stringContaining("retention.bytes is 1000000"),
       "timestamp-type": expect.stringContaining("message.timestamp.type is CreateTime"),
+      "max-message-bytes": expect.stringContaining(mended("max.message.bytes=2097152")),
     });
     const compression = risks.find((risk) => risk.name === "compression")?.what;
     if ("zstdCompressSync" in zlib) expect(compression).toBeUndefined();
@@ -50,6 +52,17 @@ describe.skipIf(servers === undefined)("preflight", () => {
     const log = await kafka.logOfOrders();
     expect((await log.preflight([orders])).map(({ name }) => name)).toEqual(["replication-factor"]);
     expect((await log.preflight([])).map(({ name }) => name)).toEqual(["replication-factor"]);
+  });
+
+  it("finds room in them for the largest event that may be published", async () => {
+    const log = await kafka.logOfOrders();
+    const { bytesMax } = limits;
+    const data = JSON.stringify(Array.from({ length: 10 }, () => "x".repeat(bytesMax / 10 - 4))).padEnd(bytesMax);
+    const id = "i".repeat(200);
+    const record = draft(0, { id, key: "k".repeat(512), data });
+    expect(Buffer.byteLength(data)).toBe(bytesMax);
+    await log.append([record, { ...record, id: "another" }]);
+    expect((await log.ends("orders"))[0]).toBe(2);
   });
 
   it("leaves the settings of other programs' topics to them", async () => {

@@ -4,6 +4,7 @@ import { outside, type TopicShape } from "../log/log.js";
 import type { Cluster } from "./cluster.js";
 import { canDecompress } from "./compression.js";
 import type { Directory } from "./directory.js";
+import { recordBytesMade, recordBytesMax } from "./sizes.js";
 
 /** A topic as the cluster keeps it. */
 interface Kept {
@@ -86,6 +87,14 @@ const checks: readonly Check[] = [
         ? undefined
         : `message.timestamp.type is ${config("message.timestamp.type")}: when an event reached the log is then the writer's word, and copies that come too late are not told from others`,
     mend: alter("message.timestamp.type", () => "LogAppendTime"),
+  },
+  {
+    name: "max-message-bytes",
+    why: ({ config }) =>
+      Number(config("max.message.bytes")) >= recordBytesMax
+        ? undefined
+        : `max.message.bytes is ${config("max.message.bytes")}: an event that may be published, and does not fit, waits in its outbox for good, and holds up all behind it`,
+    mend: alter("max.message.bytes", () => String(recordBytesMade)),
   },
   {
     name: "compression",

@@ -4,6 +4,7 @@ import { Failure } from "../failure/failure.js";
 import { outside, type TopicShape } from "../log/log.js";
 import type { Cluster } from "./cluster.js";
 import type { Directory, TopicPlace } from "./directory.js";
+import { recordBytesMade } from "./sizes.js";
 import { hasCode } from "./trouble.js";
 
 const alreadyExists = 36;
@@ -55,6 +56,7 @@ export class Topics {
       // When a record reached the log is the log's to say, for what ages by it.
       "message.timestamp.type": "LogAppendTime",
       "min.insync.replicas": String(minInsync),
+      "max.message.bytes": String(recordBytesMade),
       "unclean.leader.election.enable": "false",
     }).map(([name, value]) => ({ name, value }));
     const name = this.#directory.kafkaName(topic.name);
