@@ -243,7 +243,7 @@ export interface App {
   ): Promise<readonly Record<string, unknown>[]>;
   /**
    * Resolves when every consumer has handled everything, no retry is waiting, and no timer is due. Dead letters, and what
-   * waits behind them, are left to the operator.
+   * waits behind them, are left to the operator. Where several processes run the app, each answers for the partitions that it holds.
    *
    * @throws {Failure} when the rest has settled, but a consumer has stopped with events left, or before it came to any: with the code
    * of its failure, which is the cause, and its name in `details.consumer`. CONSUMER_PAUSED when a paused one has events left.

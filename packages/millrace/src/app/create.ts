@@ -104,7 +104,7 @@ class RunningApp implements App {
     });
     let parts: Parts;
     try {
-      if (this.#stopping !== undefined) throw new Failure("APP_STOPPED", "start: the app was stopped while it started");
+      this.#assertNotStopped();
       parts = assemble(engine, {
         ...{ options: this.#options, plan: this.#plan, chosen: this.#chosen },
         ...{ clock: this.#clock, random: this.#random, logger: this.#logger, drainMs: this.#drainMs },
@@ -126,13 +126,21 @@ class RunningApp implements App {
       const seen = { engine, plan: this.#plan, services: this.#services, clock: this.#clock, logger: this.#logger };
       const running = runningOf(seen, parts.consumers, parts);
       for (const extension of this.#extensions) {
+        this.#assertNotStopped();
         await extension.start(this, running);
-        parts.started.push(extension);
+        // A stop meanwhile has not seen it.
+        if (this.#stopping !== undefined) await extension.stop();
+        else parts.started.push(extension);
       }
+      this.#assertNotStopped();
     } catch (error) {
       await this.stop();
       throw error;
     }
+  }
+
+  #assertNotStopped(): void {
+    if (this.#stopping !== undefined) throw new Failure("APP_STOPPED", "start: the app was stopped while it started");
   }
 
   stop(): Promise<void> {
