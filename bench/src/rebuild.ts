@@ -120,14 +120,19 @@ async function live({ dir, tiny }: Round, building: boolean) {
   const reading = service("reading").on(orders.placed, { from: "end" }, ({ data }) => heard.get(data.orderId)?.());
   const app = await startApp(dir, [owner, reading, service("views").owns(view(building ? 2 : 1))]);
   const timesMs: number[] = [];
-  await openLoop({ perSecond: livePerSecond, total: tiny ? 100 : 3 * livePerSecond }, async (n, dueMs) => {
-    const placed = order(totalOf(tiny) + n);
-    const handled = new Promise<void>((done) => heard.set(placed.orderId, done));
-    await app.publish(orders.placed(placed));
-    await handled;
-    heard.delete(placed.orderId);
-    timesMs.push(performance.now() - dueMs);
-  });
+  // The load is there before it is measured, as it is where a view is rebuilt.
+  const unmeasured = tiny ? 20 : livePerSecond;
+  await openLoop(
+    { perSecond: livePerSecond, total: unmeasured + (tiny ? 100 : 3 * livePerSecond) },
+    async (n, dueMs) => {
+      const placed = order(totalOf(tiny) + n);
+      const handled = new Promise<void>((done) => heard.set(placed.orderId, done));
+      await app.publish(orders.placed(placed));
+      await handled;
+      heard.delete(placed.orderId);
+      if (n >= unmeasured) timesMs.push(performance.now() - dueMs);
+    },
+  );
   await app.stop();
   return latency(timesMs);
 }

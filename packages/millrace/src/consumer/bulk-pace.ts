@@ -4,9 +4,7 @@ import type { Background } from "./background.js";
  * How many rows or statements a unit may hold. `beside`: others of this process work, and wait for each of its turns and
  * commits. `shared`: other processes commit to the same file.
  */
-const weightMax = { beside: 400, shared: 2_000, alone: 20_000, step: 4_000 };
-/** Events at a time, beside others. */
-const eventsBeside = 400;
+const weightMax = { beside: 100, shared: 2_000, alone: 20_000, step: 4_000 };
 /** What a unit may hold in bytes, for rows that are large. */
 const bytesMax = { shared: 8 * 1024 * 1024, alone: 64 * 1024 * 1024 };
 /** A unit takes events for so long; what is not stored is folded again after a crash. */
@@ -36,7 +34,7 @@ export class BulkPace {
 
   /** So many events may be folded in one turn. */
   get eventsMax(): number {
-    return this.#background.shared ? eventsBeside : Number.POSITIVE_INFINITY;
+    return this.#background.eventsMax;
   }
 
   /** Enough is in a unit that began so long ago. */

@@ -85,7 +85,8 @@ export class Consumer {
       busy: () => !this.#runs.resting && this.circuit === undefined,
     });
     const take: Runs["take"] = (partition, record, bytes) => this.#runs.take(partition, record, bytes);
-    this.#fetcher = new Fetcher({ engine, committer, clock, logger, take, amend, wake, stop });
+    const recordsMax = () => (plan.batch === undefined ? Number.POSITIVE_INFINITY : host.background.eventsMax);
+    this.#fetcher = new Fetcher({ engine, committer, clock, logger, recordsMax, take, amend, wake, stop });
     const amended = () => this.#amendments.load(engine.store, plan.name);
     const { lanes, alone } = this.#runs;
     const turned = () => this.#turned();

@@ -85,7 +85,13 @@ export class TopicFeed {
     this.partitions = new Array(partitions).fill(undefined);
   }
 
-  request(bytesMax: number): ReadRequest | undefined {
+  request({
+    bytesMax,
+    recordsMax,
+  }: {
+    readonly bytesMax: number;
+    readonly recordsMax: number;
+  }): ReadRequest | undefined {
     const from = this.partitions.map((partition) =>
       partition === undefined || partition.full ? -1 : partition.scanned,
     );
@@ -94,7 +100,8 @@ export class TopicFeed {
       if (this.partitions.every((partition) => partition === undefined)) this.atEnd = true;
       return undefined;
     }
-    return { topic: this.topic, from, recordsMax: batchRecordsMax, bytesMax: Math.min(bytesMax, batchBytesMax) };
+    const most = { recordsMax: Math.min(recordsMax, batchRecordsMax), bytesMax: Math.min(bytesMax, batchBytesMax) };
+    return { topic: this.topic, from, ...most };
   }
 
   /** Some of its partitions were moved back. */

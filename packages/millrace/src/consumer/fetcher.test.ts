@@ -32,6 +32,7 @@ it("does not ask again and again for what a full partition keeps it from, and go
     },
   };
   const fetcher: Fetcher = new Fetcher({
+    recordsMax: () => Number.POSITIVE_INFINITY,
     engine: { log } as unknown as OpenEngine,
     committer: { passed() {} } as unknown as Committer,
     clock: virtualClock(),
@@ -78,6 +79,7 @@ describe("while a batch of a remote log is on its way", () => {
       },
     };
     fetcher = new Fetcher({
+      recordsMax: () => Number.POSITIVE_INFINITY,
       engine: { log } as unknown as OpenEngine,
       committer: { passed() {} } as unknown as Committer,
       clock,

@@ -17,6 +17,8 @@ export interface FetcherHost {
   readonly committer: Committer;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How many records may be fetched at a time, at this moment. */
+  recordsMax(): number;
   /** Dispatches a record, or lets it pass by. */
   take(partition: PartitionFeed, record: LogRecord, bytes: number): void;
   /** The record as operators have amended it; undefined when they skipped it. */
@@ -143,7 +145,7 @@ export class Fetcher {
 
   #fetch(feed: TopicFeed, bytesMax: number): boolean {
     if (feed.atEnd || feed.reading) return false;
-    const request = feed.request(bytesMax);
+    const request = feed.request({ bytesMax, recordsMax: this.#host.recordsMax() });
     if (request === undefined) return false;
     let batch: Batch | Promise<Batch>;
     try {
