@@ -116,12 +116,15 @@ export const documentQueryChecks: Readonly<Record<string, Check<StoreUnderTest>>
     const first = await committed(store, writing([await changing("a"), await changing("b"), thing("a", "1")]));
     const gone: DocumentWrite = { ...(await changing("a")), text: undefined };
     const second = await committed(store, writing([gone]));
-    const { commits, knownAfter, last } = await store.readChanges(asked);
+    // A commit may be told later than it is made: when all that began before it have ended, whoever's they are.
+    let changes = await store.readChanges(asked);
+    while (changes.last < second.commit) changes = await store.readChanges(asked);
+    const { commits, knownAfter } = changes;
     deepEqual(commits, [
       { commit: first.commit, ids: ["a", "b"] },
       { commit: second.commit, ids: ["a"] },
     ]);
-    ok(knownAfter < first.commit && last >= second.commit);
+    ok(knownAfter < first.commit);
     deepEqual((await store.readChanges({ ...asked, after: first.commit })).commits.length, 1);
     deepEqual((await store.readChanges({ ...asked, type: "things" })).commits, []);
   },
