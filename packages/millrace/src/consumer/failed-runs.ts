@@ -42,10 +42,11 @@ export class FailedRuns {
   }
 
   failed(run: Run, error: unknown): void {
+    const { id } = run.record;
     run.restore();
     const { retry } = run.subscription;
-    // What was read may be why it failed: then the failure is not the event's.
-    const stale = this.#stale(run);
+    // What was read may be why it failed, or what an operator has amended since: then the failure is not the event's.
+    const stale = run.record.id !== id || this.#stale(run);
     const met = (is: boolean) =>
       this.#met(run, error, is ? "reload" : decide(error, run.failures + 1, run.parked, retry));
     if (stale instanceof Promise) this.#later(run, stale, met);

@@ -166,12 +166,11 @@ export class GroupCommit {
   }
 
   #stale({ reads, stream, effects }: Unit): boolean {
-    const { documents } = this.#parts;
-    if (stream !== undefined && this.#parts.streams.stale(stream)) return true;
+    const { documents, streams, lanes } = this.#parts;
+    if (stream !== undefined && streams.stale(stream)) return true;
     for (const read of reads) if (documents.stale(read)) return true;
-    if (effects.documents !== undefined)
-      for (const write of effects.documents) if (documents.staged(write)) return true;
-    return false;
+    if (effects.entry !== undefined && lanes.isOutdated(effects.entry)) return true;
+    return effects.documents?.some((write) => documents.staged(write)) ?? false;
   }
 
   #conflict(writes: readonly DocumentWrite[] | undefined): Outcome | undefined {

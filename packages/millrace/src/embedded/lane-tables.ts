@@ -1,3 +1,5 @@
+import { amendedAs } from "../store/builds.js";
+import { mayBeAmended, ranBefore } from "../store/dead-letter.js";
 import { decodeEntry, type EntryRow, encodeRecord } from "../store/rows.js";
 import type { LaneHead } from "../store/store.js";
 import type { EntryChange, LaneEntry, NewEntry } from "../store/unit.js";
@@ -57,6 +59,15 @@ export class LaneTables {
     const sql =
       "SELECT 1 FROM mr_lane_entries WHERE entry = ? AND attempt = ? AND redrives = ? AND state IN ('parked', 'running')";
     return this.#database.prepare(sql).get(entry, attempt, redrives) !== undefined;
+  }
+
+  /** An operator has amended its event for another build of its view, since it ran. */
+  isOutdated(entry: NewEntry): boolean {
+    if (!mayBeAmended(entry)) return false;
+    const { topic, partition, offset } = entry.record;
+    const sql = "SELECT id FROM mr_amendments WHERE consumer = ? AND topic = ? AND partition = ? AND offset = ?";
+    const found = this.#database.prepare(sql).get(amendedAs(entry.consumer), topic, partition, offset);
+    return found !== undefined && ranBefore({ id: (found as { id: string | null }).id ?? undefined }, entry);
   }
 
   insert(entry: NewEntry, now: number): number {

@@ -1,7 +1,7 @@
 import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import { amendedAs } from "../store/builds.js";
-import { EntriesDone, edited, skippedAnswer } from "../store/dead-letter.js";
+import { EntriesDone, edited, isRedriven, skippedAnswer } from "../store/dead-letter.js";
 import type { Act, ActOutcome, Edit, EntriesOutcome, Operate } from "../store/operate.js";
 import { decodeEntry, type EntryRow, encodeRecord } from "../store/rows.js";
 import type { LaneEntry } from "../store/unit.js";
@@ -147,7 +147,7 @@ function remove(database: Database, letter: LaneEntry, act: Act): void {
 }
 
 function redrive(database: Database, letter: LaneEntry, act: Act): readonly LaneEntry[] {
-  const letters = [letter, ...siblingsOf(database, letter).filter(({ state }) => state === "dead")];
+  const letters = [letter, ...siblingsOf(database, letter).filter(isRedriven)];
   for (const { entry } of letters) redriveLetter(database, entry, act.at);
   audit(database, "redrive", `dead letter ${letter.entry} of ${letter.consumer}`, act);
   return letters;

@@ -30,17 +30,27 @@ const columns = entryColumns
  */
 export async function lockLetters(acting: Acting, place: ServicePlace, entries: readonly number[]): Promise<Letters> {
   const locked = new Set<string>();
+  const builds = await readBuilds(acting, place);
   let rows = await readLetters(acting, place, { entries, lock: "" });
   for (;;) {
     const free = rows.filter((row) => !locked.has(nameOf(row)));
     if (free.length === 0) return gathered(rows, entries);
     const locks = new Locks();
-    for (const { consumer, lane } of free) locks.alone(laneLock(consumer, lane));
+    // In a build that has no such entry, one may be on its way to disk.
+    for (const { consumer, lane } of free)
+      for (const one of [consumer, ...builds.filter((build) => amendedAs(build) === amendedAs(consumer))])
+        locks.alone(laneLock(one, lane));
     await locks.take(acting.session);
     for (const row of free) locked.add(nameOf(row));
     // What they are now counts; entries may have come for lanes that are not locked yet.
     rows = await readLetters(acting, place, { entries, lock: "FOR UPDATE OF e" });
   }
+}
+
+/** The consumers of all builds of views. */
+async function readBuilds(acting: Acting, place: ServicePlace): Promise<readonly string[]> {
+  const sql = `SELECT consumer FROM ${place.schema}.mr_consumers WHERE strpos(consumer, '@') > 0`;
+  return (await acting.session.objects<{ consumer: string }>(sql)).map(({ consumer }) => consumer);
 }
 
 async function readLetters(

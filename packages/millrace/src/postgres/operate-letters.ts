@@ -1,5 +1,5 @@
 import { amendedAs } from "../store/builds.js";
-import { EntriesDone, edited, notDead, skippedAnswer } from "../store/dead-letter.js";
+import { EntriesDone, edited, isRedriven, notDead, skippedAnswer } from "../store/dead-letter.js";
 import type { Act, ActOutcome, Edit, EntriesOutcome } from "../store/operate.js";
 import { encodeRecord } from "../store/rows.js";
 import { type Acting, acting, type OperateParts } from "./acting.js";
@@ -51,8 +51,8 @@ export async function skip(parts: OperateParts, entries: readonly number[], act:
 /** Gives dead letters another run; followers run after them, in order. */
 export function redrive(parts: OperateParts, entries: readonly number[], act: Act): Promise<EntriesOutcome> {
   return each(parts, entries, async (on, { place, chosen, letters }) => {
-    const dead = letters.filter(({ state }) => state === "dead").map(({ entry }) => entry);
-    await redriveLetters(on, place, { entries: dead, at: act.at });
+    const again = letters.filter(isRedriven).map(({ entry }) => entry);
+    await redriveLetters(on, place, { entries: again, at: act.at });
     await on.audit("redrive", chosen.map(targetOf), act);
   });
 }

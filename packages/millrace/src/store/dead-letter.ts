@@ -1,8 +1,9 @@
 import { Failure } from "../failure/failure.js";
 import type { LogRecord, NewRecord } from "../log/log.js";
 import { answerTo } from "../log/reply-to.js";
+import { amendedAs } from "./builds.js";
 import type { Act, ActOutcome, Edit, EntriesOutcome } from "./operate.js";
-import type { EntryState, LaneEntry } from "./unit.js";
+import type { Amendment, EntryState, LaneEntry, NewEntry } from "./unit.js";
 
 /** Why an entry cannot be edited, skipped or redriven: it is gone, or not dead. Undefined when it can. */
 export function notDead(
@@ -36,6 +37,21 @@ export function skippedAnswer({ record, consumer, redrives }: LaneEntry, act: Ac
   const detail = `${act.actor}: ${act.reason}`;
   const by = { service: consumer, generation: 1, now: act.at, redrives };
   return answerTo(record, { outcome: "skipped", detail }, by);
+}
+
+/** Whether an entry is the dead letter of one build of a view: its event may have been amended for another one meanwhile. */
+export function mayBeAmended({ state, consumer }: NewEntry): boolean {
+  return state === "dead" && amendedAs(consumer) !== consumer;
+}
+
+/** Whether an event ran as it was before an amendment: what became of it then does not count. */
+export function ranBefore({ id }: Pick<Amendment, "id">, { record }: NewEntry): boolean {
+  return id !== record.id;
+}
+
+/** Which of the same event's entries in other builds run again with a dead letter: those that wait behind others will anyway. */
+export function isRedriven({ state }: Pick<LaneEntry, "state">): boolean {
+  return state !== "following";
 }
 
 /** Gathers what an act on many dead letters did. */

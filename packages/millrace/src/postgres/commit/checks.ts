@@ -1,4 +1,5 @@
 import { Failure } from "../../failure/failure.js";
+import { ranBefore } from "../../store/dead-letter.js";
 import { contentDigest, idReused, notItsStream, streamRecords } from "../../store/identity.js";
 import type { StreamRead } from "../../store/stream.js";
 import { uniqueTaken } from "../../store/unique-taken.js";
@@ -156,7 +157,9 @@ export class Checks {
     return isHeld(claim.position.consumer, lane);
   }
 
-  #stale({ reads, stream, effects: { documents } }: Unit): boolean {
+  #stale({ reads, stream, effects: { documents, entry } }: Unit): boolean {
+    const amended = entry && this.#facts.amended.get(entry);
+    if (entry !== undefined && amended !== undefined && ranBefore(amended, entry)) return true;
     if (stream !== undefined && this.#streamVersion(stream) !== stream.version) return true;
     for (const { service, type, id, version } of reads) {
       const key = documentKey({ type, id });

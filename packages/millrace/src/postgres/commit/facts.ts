@@ -1,5 +1,5 @@
 import type { PositionState } from "../../store/position-state.js";
-import type { Operation, Position } from "../../store/unit.js";
+import type { Amendment, NewEntry, Operation, Position } from "../../store/unit.js";
 
 /** A position as its locked row says. */
 export interface PositionFact {
@@ -36,6 +36,8 @@ export class Facts {
   /** How many entries hold a lane. */
   readonly held = new Map<string, number>();
   readonly entries = new Map<number, EntryFact>();
+  /** Events of dead letters that were amended, for other builds of their views. */
+  readonly amended = new Map<NewEntry, Pick<Amendment, "id">>();
   /** Timers that are still armed, with their names. */
   readonly timers = new Map<number, string | null>();
   readonly schedules = new Map<string, number | null>();

@@ -1,7 +1,9 @@
 import type { NewRecord } from "../../log/log.js";
 import { isUuid } from "../../runtime/ids.js";
+import { amendedAs } from "../../store/builds.js";
 import { PositionState } from "../../store/position-state.js";
 import { decodeOperation, decodeRanges } from "../../store/rows.js";
+import type { NewEntry } from "../../store/unit.js";
 import { plainArray, textArray } from "../arrays.js";
 import { indexBytes } from "../index-values.js";
 import { takeLocks } from "../locks.js";
@@ -21,6 +23,7 @@ export async function readFacts(session: Session, place: Place, { wants, places 
     [wants.values.size > 0, readHolders],
     [wants.streams.size > 0, readStreams],
     [wants.entries.size > 0, readEntries],
+    [wants.letters.length > 0, readAmended],
     [wants.timers.size > 0, readTimers],
     [wants.schedules.size > 0, readSchedules],
     [wants.operations.length > 0, readOperations],
@@ -168,6 +171,22 @@ async function readEntries(session: Session, { texts }: Place, { wants, facts }:
     const [entry, attempt, redrives, runs, holds, consumer, lane] = row as EntryColumns;
     facts.entries.set(entry, { attempt, redrives, runs, holds, consumer, lane });
   }
+}
+
+async function readAmended(session: Session, { texts }: Place, { wants: { letters }, facts }: Into): Promise<void> {
+  const rows = await session.rows(
+    texts.of(
+      "amended",
+      `SELECT w.n::int, a.id FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[]) WITH ORDINALITY
+         AS w(consumer, topic, partition, "offset", n) JOIN $schema.mr_amendments AS a USING (consumer, topic, partition, "offset")`,
+    ),
+    letters.map(({ consumer }) => amendedAs(consumer)),
+    letters.map(({ record }) => record.topic),
+    letters.map(({ record }) => record.partition),
+    letters.map(({ record }) => record.offset),
+  );
+  for (const [n, id] of rows as [number, string | null][])
+    facts.amended.set(letters[n - 1] as NewEntry, { id: id ?? undefined });
 }
 
 async function readTimers(session: Session, { texts }: Place, { wants, facts }: Into): Promise<void> {

@@ -1,6 +1,7 @@
 import type { NewRecord } from "../../log/log.js";
+import { mayBeAmended } from "../../store/dead-letter.js";
 import type { StreamRead } from "../../store/stream.js";
-import type { Claim, DocumentWrite, IndexEntry, NewOperation, Unit } from "../../store/unit.js";
+import type { Claim, DocumentWrite, IndexEntry, NewEntry, NewOperation, Unit } from "../../store/unit.js";
 import { absentLock, Locks, laneLock } from "../locks.js";
 import { documentKey, eventKey, type Group, laneKey, streamKey, uniqueKey } from "./group.js";
 
@@ -28,6 +29,8 @@ export class Wants {
   readonly streams = new Map<string, StreamRead>();
   readonly lanes = new Map<string, { readonly consumer: string; readonly lane: string }>();
   readonly entries = new Set<number>();
+  /** Dead letters of views: their events may have been amended meanwhile. */
+  readonly letters: NewEntry[] = [];
   readonly timers = new Set<number>();
   readonly schedules = new Set<string>();
   readonly operations: NewOperation[] = [];
@@ -47,6 +50,7 @@ export class Wants {
       const { records, entry, timers, cancels } = unit.effects;
       if (resent && unit.claim.type === "publish" && records !== undefined) this.sent.push(...records);
       if (entry !== undefined) this.#lane(entry, true);
+      if (entry !== undefined && mayBeAmended(entry)) this.letters.push(entry);
       if (records !== undefined) for (const record of records) if (record.named) this.#named(record);
       if (timers !== undefined)
         for (const { service, name } of timers) if (name !== undefined) this.locks.alone(`timer/${service}/${name}`);

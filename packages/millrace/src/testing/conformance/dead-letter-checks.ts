@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { isFailure } from "../../failure/failure.js";
 import type { Position } from "../../store/unit.js";
-import { act, appended, enteredAs, letters, type OperatorsUnderTest, registered } from "./operators-scene.js";
+import { act, appended, enteredAs, entering, letters, type OperatorsUnderTest, registered } from "./operators-scene.js";
 import type { Check } from "./suite.js";
-import { committed, checkedConsumer as consumer, unitOf } from "./units.js";
+import { committed, checkedConsumer as consumer, outcomes, unitOf } from "./units.js";
 
 const stateOf = async ({ inspect }: OperatorsUnderTest, entry: number) => (await inspect.entry(entry))?.state;
 const audited = async ({ inspect }: OperatorsUnderTest) =>
@@ -140,6 +140,30 @@ export const deadLetterChecks: Readonly<Record<string, Check<OperatorsUnderTest>
     deepEqual([redriven.changed, redriven.lanes.length], [1, 2]);
     deepEqual([await stateOf(on, of(1, "second")), await stateOf(on, of(2, "second"))], ["parked", "parked"]);
   },
+
+  "a build does not give up on an event that was amended for another build while it ran, and runs again with it":
+    async (on) => {
+      const records = await appended(on, ["first", "second", "third"]);
+      const view = async (build: number) => (await registered(on, `checking.view@${build}`))[0] as Position;
+      const [one, two] = [await view(1), await view(2)];
+      const entries: number[] = [];
+      for (const record of records) entries.push(await enteredAs(on, { position: one, record }));
+      const gaveUp = async (n: number, id = records[n]!.id) => {
+        const unit = entering({ position: two, record: { ...records[n]!, id } });
+        return (await outcomes(on.store, unit))[0];
+      };
+      await on.operate.skip([entries[0]!], act);
+      await on.operate.edit({ entry: entries[1]!, id: "edited", data: "{}", version: 1 }, act);
+      deepEqual([await gaveUp(0), await gaveUp(1)], ["reload", "reload"]);
+      deepEqual([await gaveUp(1, "edited"), await gaveUp(2)], ["committed", "committed"]);
+      // What it tries once more later runs again with the redrive, as the dead letter does.
+      const [late] = await appended(on, ["late"]);
+      const dead = await enteredAs(on, { position: one, record: late! });
+      const parked = await enteredAs(on, { position: two, record: late! }, { state: "parked", attempt: 2 });
+      await on.operate.redrive([dead], act);
+      const { attempt, redrives } = (await on.inspect.entry(parked)) ?? {};
+      deepEqual([attempt, redrives], [0, 1]);
+    },
 
   "dead letters are found by their consumer, state, failure, lane and event, and in groups that fail alike": async (
     on,

@@ -3,7 +3,7 @@ import type { LogReader, LogRecord, LogWriter, NewRecord } from "../../log/log.j
 import type { Inspect } from "../../store/inspect.js";
 import type { Act, Operate } from "../../store/operate.js";
 import type { Store } from "../../store/store.js";
-import type { Effects, NewEntry, Position } from "../../store/unit.js";
+import type { Effects, NewEntry, Position, Unit } from "../../store/unit.js";
 import type { Opened } from "./suite.js";
 import { acquire, checkedConsumer, committed, newEntry, newRecord, recordClaim, unitOf } from "./units.js";
 
@@ -53,12 +53,19 @@ export async function enteredAs(
   { position, record }: { readonly position: Position; readonly record: LogRecord },
   more: Partial<NewEntry> = {},
 ): Promise<number> {
+  return (await committed(store, entering({ position, record }, more))).entry;
+}
+
+/** The unit of {@link enteredAs}. */
+export function entering(
+  { position, record }: { readonly position: Position; readonly record: LogRecord },
+  more: Partial<NewEntry> = {},
+): Unit {
   const entry = newEntry(record.offset, {
     ...{ consumer: position.consumer, lane: record.key, state: "dead", attempt: 3, due: 0, record },
     ...more,
   });
-  const unit = unitOf(recordClaim(position, record.offset), { entry }, { lane: entry.lane });
-  return (await committed(store, unit)).entry;
+  return unitOf(recordClaim(position, record.offset), { entry }, { lane: entry.lane });
 }
 
 /** Commits the handling of an event. */
