@@ -3,16 +3,16 @@ import type { Committer } from "./committer.js";
 
 /** Others count as at work for so long after their last commit: those that come now and then must not meet a long one. */
 const quietMs = 10_000;
-/** A piece of work is so many events, and is rested from for so many times as long as it took, within these. */
+/** A piece of work is so many events. */
 const eventsMax = 100;
-const restTimes = 2;
-const restMs = { min: 1, max: 25 };
+/** One whose end nobody tells has ended by then. */
+const pieceMs = 25;
 
 /** What the bulks of a process do beside its other work, with which they share its thread and its commits. */
 export class Background {
   readonly #clock: Clock;
   readonly #committer: Committer;
-  #restUntil = Number.NEGATIVE_INFINITY;
+  #takenUntil = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, committer: Committer) {
     this.#clock = clock;
@@ -34,18 +34,16 @@ export class Background {
     return this.#committer.commits;
   }
 
-  /** Begins a piece of work, or says for how long it has to wait (ms): two thirds of the time are the others', one bulk at a time. */
-  enter(): number {
-    if (!this.shared) return 0;
+  /** Begins a piece of work beside others; false while another bulk's is under way, as their commits would add up. */
+  begin(): boolean {
     const now = this.#clock.monotonic();
-    if (now < this.#restUntil) return this.#restUntil - now;
-    this.#restUntil = now + restMs.max;
-    return 0;
+    if (now < this.#takenUntil) return false;
+    this.#takenUntil = now + pieceMs;
+    return true;
   }
 
-  /** A piece of work has ended that began at a time, by the monotonic clock. */
-  worked(since: number): void {
-    const now = this.#clock.monotonic();
-    this.#restUntil = now > since ? now + Math.min(Math.max(restTimes * (now - since), restMs.min), restMs.max) : now;
+  /** It is stored, or waits for more. */
+  end(): void {
+    this.#takenUntil = Number.NEGATIVE_INFINITY;
   }
 }

@@ -1,12 +1,24 @@
 import type { Cancel } from "../runtime/clock.js";
 import type { ConsumerHost } from "./plan.js";
 
+/** What was at the end a moment ago follows it, though more came than it takes at once. */
+const followsMs = 250;
+/** A piece of a backlog is rested from for so many times as long as its fold took, within these. */
+const restTimes = 4;
+const restMs = { min: 3, max: 25 };
+/** While another bulk's piece is under way, it is asked for again. */
+const askMs = 1;
+
 /** When a bulk may go on: a backlog gives way to others, what comes as it is published is folded at once. */
 export class BulkTurns {
   readonly #host: Pick<ConsumerHost, "clock" | "background">;
   readonly #wake: () => void;
   readonly #behind: () => boolean;
-  #since = 0;
+  /** Of the piece of a backlog that is under way. */
+  #piece: { readonly since: number; foldMs: number } | undefined;
+  #restUntil = Number.NEGATIVE_INFINITY;
+  /** When it was last at the end. */
+  #endAt = Number.NEGATIVE_INFINITY;
   #cancel: Cancel | undefined;
 
   constructor(host: Pick<ConsumerHost, "clock" | "background">, behind: () => boolean, wake: () => void) {
@@ -22,15 +34,29 @@ export class BulkTurns {
 
   /** Begins a piece of work; false when it has to wait. */
   enter(): boolean {
-    const waitMs = this.#behind() ? this.#host.background.enter() : 0;
-    if (waitMs > 0) this.wait(waitMs);
-    else this.#since = this.#host.clock.monotonic();
-    return waitMs === 0;
+    const { clock, background } = this.#host;
+    const now = clock.monotonic();
+    if (!this.#behind()) this.#endAt = now;
+    if (now - this.#endAt < followsMs || !background.shared) return true;
+    if (now < this.#restUntil) this.wait(this.#restUntil - now);
+    else if (background.begin()) this.#piece = { since: now, foldMs: 0 };
+    else this.wait(askMs);
+    return !this.waiting;
+  }
+
+  /** The events of a piece of work are folded: what comes until it is stored is the others', too. */
+  folded(): void {
+    if (this.#piece !== undefined) this.#piece.foldMs = this.#host.clock.monotonic() - this.#piece.since;
   }
 
   /** A piece of work has ended. */
-  worked(): void {
-    if (this.#behind()) this.#host.background.worked(this.#since);
+  ended(): void {
+    if (this.#piece === undefined) return;
+    const { foldMs } = this.#piece;
+    this.#piece = undefined;
+    this.#host.background.end();
+    const forMs = Math.min(Math.max(restTimes * foldMs, restMs.min), restMs.max);
+    this.#restUntil = this.#host.clock.monotonic() + forMs;
   }
 
   wait(ms: number): void {

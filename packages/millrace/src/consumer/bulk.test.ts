@@ -176,6 +176,53 @@ describe("what a unit of many events comes to is stored once", () => {
   });
 });
 
+describe("beside others of its process", () => {
+  const counted = (name: string) =>
+    projection(name, { version: 1, row: z.object({ count: z.int() }), commutative: true }).on(
+      steps.taken,
+      { key: ({ data }) => data.id },
+      (row) => ({ count: (row?.count ?? 0) + 1 }),
+    );
+  const busy = service("busy").on(other.taken, () => undefined);
+
+  /** How many virtual milliseconds it takes the views to fold everything while others commit all the time. */
+  async function passing(t: Trial, views: readonly ReturnType<typeof counted>[], events: number): Promise<number> {
+    const done = async (view: ReturnType<typeof counted>) => {
+      const { rows } = await t.app.projection(view).find({}, { limit: keys });
+      return rows.reduce((sum, { count }) => sum + count, 0) === events;
+    };
+    for (let ms = 0; ; ms += 1) {
+      if ((await Promise.all(views.map(done))).every(Boolean)) return ms;
+      await t.app.publish(other.taken({ id: "o", n: ms }));
+      await t.clock.advance(1);
+    }
+  }
+
+  it("a backlog rests after each piece, and another backlog beside it hardly holds it up", async () => {
+    const [one, two] = [counted("one"), counted("two")];
+    const before = await backlog();
+    const [dir, copy] = [tempFolder(), tempFolder()];
+    await before.running.engine.backup(`${dir}/millrace.db`);
+    await before.running.engine.backup(`${copy}/millrace.db`);
+    const single = await trial([owner, busy, service("views").owns(one)], { dir });
+    const alone = await passing(single, [one], total);
+    const both = await trial([owner, busy, service("views").owns(one, two)], { dir: copy });
+    const together = await passing(both, [one, two], total);
+    expect(alone).toBeGreaterThan(total / 100);
+    expect(together).toBeLessThan(1.5 * alone);
+  });
+
+  it("what comes as it is published is folded at once, also when it is many pieces", async () => {
+    const view = counted("one");
+    const t = await trial([owner, busy, service("views").owns(view)]);
+    await t.app.publish([steps.taken({ id: idOf(0), n: 0 }), other.taken({ id: "o", n: 0 })]);
+    await t.rest();
+    await published(t, 0);
+    for (let turn = 0; turn < 50; turn += 1) await t.clock.advance(0);
+    expect(await passing(t, [view], 401)).toBe(0);
+  });
+});
+
 /** Every unit's first answer does not arrive. */
 function losing(engine: Engine): Engine {
   const sent = new Set<unknown>();

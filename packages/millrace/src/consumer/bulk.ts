@@ -82,9 +82,10 @@ export class Bulk {
     const came = this.#waiting.length > 0;
     if (came && !this.#turns.enter()) return;
     this.#fold();
+    this.#turns.folded();
     if (!this.#busy) this.#store(more || came);
     if (this.#busy || !came) return;
-    this.#turns.worked();
+    this.#turns.ended();
     if (this.#waiting.length > 0) setImmediate(() => this.#consumer.wake());
   }
 
@@ -238,7 +239,7 @@ export class Bulk {
       handledSignal.publish({ consumer: plan.name, event, attempt: 1, outcome: outcome.type });
     unit.done();
     this.#end();
-    this.#turns.worked();
+    this.#turns.ended();
     this.#consumer.progressed();
     this.#consumer.wake();
   }

@@ -1,11 +1,15 @@
 import { Failure } from "../failure/failure.js";
-import { assertSound, decodeBlock, decodeOne } from "../log/block.js";
+import { assertSound, cut, decodeBlock, decodeOne } from "../log/block.js";
 import type { Batch, LogRecord, ReadRequest, RecordPlace } from "../log/log.js";
 import { offsetSpan } from "./schema.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 import type { Block, Topic, Topics } from "./topics.js";
 
 const blocksMax = 64;
+/** As many records a block is taken for that is not known yet. */
+const blockRecords = 256;
+/** A block is parsed as a whole, unless there were more records by it than so many times those that are asked for. */
+const overfullTimes = 2;
 
 /** Reads blocks: new ones from memory, older ones through a connection that only reads. */
 export class BlockReader {
@@ -30,12 +34,15 @@ export class BlockReader {
     const sizes: number[] = [];
     let bytes = 0;
     let next = Math.max(from, topic.first);
+    let each = blockRecords;
     while (next < topic.end && records.length < request.recordsMax && bytes < request.bytesMax) {
-      const blocks = this.#blocks(topic, next, request.recordsMax);
+      const blocks = this.#blocks(topic, next, Math.ceil((request.recordsMax - records.length) / each));
       if (blocks.length === 0) throw missing(request.topic, next, topic.end);
-      for (const block of blocks) {
+      for (const whole of blocks) {
         // Offsets of a topic have no gaps: what stood here is lost, and nobody may go on as if it had been read.
-        if (block.first > next) throw missing(request.topic, next, block.first);
+        if (whole.first > next) throw missing(request.topic, next, whole.first);
+        each = whole.count;
+        const block = this.#part(whole, next, { recordsMax: request.recordsMax, taken: records.length });
         next = block.first + block.count;
         bytes += block.body.length;
         const decoded = decodeBlock(request.topic, block.first, block.appended, block.body);
@@ -71,11 +78,17 @@ export class BlockReader {
     return record?.partition === partition ? record : undefined;
   }
 
-  #blocks(topic: Topic, from: number, recordsMax: number): Block[] {
+  /** The block, or, where it would be too much, as many of its records as are asked for. */
+  #part(block: Block, from: number, { recordsMax, taken }: { recordsMax: number; taken: number }): Block {
+    if (taken + block.count <= overfullTimes * recordsMax) return block;
+    return cut(block, Math.max(0, from - block.first), recordsMax - taken);
+  }
+
+  #blocks(topic: Topic, from: number, wanted: number): Block[] {
     const { tail } = topic;
     const oldest = tail[0];
     if (oldest !== undefined && from >= oldest.first) return tail.slice(lastAtOrBefore(tail, from));
-    const limit = Math.min(blocksMax, Math.max(1, Math.ceil(recordsMax / 256)));
+    const limit = Math.min(blocksMax, wanted);
     const rows = this.#select.all(topic.base, topic.base + from, topic.base + offsetSpan, limit) as [
       number,
       number,

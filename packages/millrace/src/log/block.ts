@@ -130,12 +130,33 @@ export interface BlockText {
   readonly body: string;
 }
 
-function lineAt(body: string, index: number): string | undefined {
-  let start = 1;
-  for (let left = index; left > 0; left -= 1) {
-    start = body.indexOf("\n", start) + 1;
-    if (start === 0) return undefined;
+/** Some of a sound block's records, at most `most` behind the first `skip` of them, as a block. */
+export function cut<Whole extends BlockText & { readonly count: number }>(
+  whole: Whole,
+  skip: number,
+  most: number,
+): Whole {
+  const start = lineStart(whole.body, skip, 1);
+  const count = Math.min(most, whole.count - skip);
+  const end = lineStart(whole.body, count, start);
+  // Each line but the last one ends with a comma.
+  const lines = end === 0 ? whole.body.slice(start, -1) : whole.body.slice(start, end - 2);
+  return { ...whole, first: whole.first + skip, count, body: `[${lines}]` };
+}
+
+/** Where the line begins that is so many behind the one at `start`; 0 when there are not so many. */
+function lineStart(body: string, lines: number, start: number): number {
+  let at = start;
+  for (let left = lines; left > 0; left -= 1) {
+    at = body.indexOf("\n", at) + 1;
+    if (at === 0) break;
   }
+  return at;
+}
+
+function lineAt(body: string, index: number): string | undefined {
+  const start = lineStart(body, index, 1);
+  if (start === 0) return undefined;
   const end = body.indexOf("\n", start);
   return end < 0 ? body.slice(start, -1) : body.slice(start, end - 1);
 }
