@@ -4,7 +4,7 @@ import type { Committer } from "./committer.js";
 /** Others count as at work for so long after their last commit: those that come now and then must not meet a long one. */
 const quietMs = 10_000;
 /** A piece of work is so many events. */
-const eventsMax = 100;
+const eventsMax = 64;
 /** One whose end nobody tells has ended by then. */
 const pieceMs = 25;
 

@@ -8,13 +8,15 @@ import type { Block, Topic, Topics } from "./topics.js";
 const blocksMax = 64;
 /** As many records a block is taken for that is not known yet. */
 const blockRecords = 256;
-/** A block is parsed as a whole, unless there were more records by it than so many times those that are asked for. */
-const overfullTimes = 2;
+/** So many blocks are kept that were read in part. */
+const begunMax = 4;
 
 /** Reads blocks: new ones from memory, older ones through a connection that only reads. */
 export class BlockReader {
   readonly #topics: Topics;
   readonly #select: Statement;
+  /** Blocks of which a part was read lately: those who read on in pieces want the rest. */
+  #begun: { readonly topic: Topic; readonly block: Block }[] = [];
 
   constructor(database: Database, topics: Topics) {
     this.#topics = topics;
@@ -42,7 +44,9 @@ export class BlockReader {
         // Offsets of a topic have no gaps: what stood here is lost, and nobody may go on as if it had been read.
         if (whole.first > next) throw missing(request.topic, next, whole.first);
         each = whole.count;
-        const block = this.#part(whole, next, { recordsMax: request.recordsMax, taken: records.length });
+        const room = request.recordsMax - records.length;
+        // Parsed as a whole, unless that is far more than was asked for.
+        const block = whole.count - room <= request.recordsMax ? whole : this.#part(topic, whole, { from: next, room });
         next = block.first + block.count;
         bytes += block.body.length;
         const decoded = decodeBlock(request.topic, block.first, block.appended, block.body);
@@ -73,21 +77,22 @@ export class BlockReader {
     const topic = this.#topics.get(name);
     if (offset < topic.first || offset >= topic.end) return undefined;
     const block = this.#blocks(topic, offset, 1)[0];
-    if (block === undefined || offset < block.first || offset >= block.first + block.count) return undefined;
+    if (block === undefined || !holds(block, offset)) return undefined;
     const record = decodeOne(name, block, offset);
     return record?.partition === partition ? record : undefined;
   }
 
-  /** The block, or, where it would be too much, as many of its records as are asked for. */
-  #part(block: Block, from: number, { recordsMax, taken }: { recordsMax: number; taken: number }): Block {
-    if (taken + block.count <= overfullTimes * recordsMax) return block;
-    return cut(block, Math.max(0, from - block.first), recordsMax - taken);
+  #part(topic: Topic, block: Block, { from, room }: { readonly from: number; readonly room: number }): Block {
+    this.#begun = [...this.#begun.filter((begun) => begun.block !== block), { topic, block }].slice(-begunMax);
+    return cut(block, Math.max(0, from - block.first), room);
   }
 
   #blocks(topic: Topic, from: number, wanted: number): Block[] {
     const { tail } = topic;
     const oldest = tail[0];
     if (oldest !== undefined && from >= oldest.first) return tail.slice(lastAtOrBefore(tail, from));
+    const begun = this.#begun.find((one) => one.topic === topic && holds(one.block, from));
+    if (begun !== undefined) return [begun.block];
     const limit = Math.min(blocksMax, wanted);
     const rows = this.#select.all(topic.base, topic.base + from, topic.base + offsetSpan, limit) as [
       number,
@@ -107,6 +112,10 @@ export class BlockReader {
 }
 
 /** Where the next line begins: a line break never occurs within one. */
+function holds({ first, count }: Block, offset: number): boolean {
+  return offset >= first && offset < first + count;
+}
+
 function endOfLine(body: string, start: number): number {
   const end = body.indexOf("\n", start);
   return end < 0 ? body.length : end + 1;
