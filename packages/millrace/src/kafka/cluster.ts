@@ -7,8 +7,10 @@ import {
   type Reader,
   Writer,
 } from "@platformatic/kafka";
+import type { EngineContext } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
+import type { Logger } from "../runtime/logger.js";
 import type { KafkaSettings } from "./options.js";
 import type { BatchWriter } from "./record-batch.js";
 import { failureOf, isPassingError, isTimeout } from "./trouble.js";
@@ -31,15 +33,17 @@ const backoffMs = { first: 50, max: 1_000 };
 export class Cluster {
   readonly settings: KafkaSettings;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   #base: Base;
   #closed = false;
   /** Whom to ask about the cluster, in this order. */
   #first: readonly string[];
   readonly #safe = new WeakSet<Connection>();
 
-  constructor(settings: KafkaSettings, clock: Clock) {
+  constructor(settings: KafkaSettings, { clock, logger }: Pick<EngineContext, "clock" | "logger">) {
     this.settings = settings;
     this.#clock = clock;
+    this.#logger = logger;
     this.#first = settings.client.bootstrapBrokers.map((broker) =>
       typeof broker === "string" ? broker : `${broker.host}:${broker.port}`,
     );
@@ -112,15 +116,24 @@ export class Cluster {
    */
   async patiently<T>(what: string, work: () => Promise<T>): Promise<T> {
     const began = this.#clock.monotonic();
+    let told = false;
     for (let pause = backoffMs.first; ; pause = Math.min(pause * 2, backoffMs.max)) {
       try {
         return await work();
       } catch (error) {
         const late = this.#clock.monotonic() - began + pause > this.settings.patienceMs;
         if (this.#closed || late || !isPassingError(error)) throw failureOf(error, what);
+        if (pause === backoffMs.max && !told) this.#tell(failureOf(error, what));
+        told ||= pause === backoffMs.max;
         await this.pause(pause);
       }
     }
+  }
+
+  /** It has gone on for a while: whoever waits for it is told why. */
+  #tell({ code, message }: Failure): void {
+    const { patienceMs } = this.settings;
+    this.#logger.warn({ code, patienceMs }, `${message}; trying again, for ${patienceMs / 1_000} s at the most`);
   }
 
   pause(ms: number): Promise<void> {

@@ -31,9 +31,10 @@ export function kafkaLog(options: KafkaLogOptions): LogAdapter {
   return { name: "kafka", open: (context) => openKafka(settings, context) };
 }
 
-async function openKafka(settings: KafkaSettings, { clock, logger }: EngineContext): Promise<OpenLog> {
+async function openKafka(settings: KafkaSettings, context: EngineContext): Promise<OpenLog> {
+  const { clock, logger } = context;
   // A request that waits, and a large one, keep a connection from all others: each kind of work has its own.
-  const [cluster, readers, writers, tails] = [0, 1, 2, 3].map(() => new Cluster(settings, clock)) as [
+  const [cluster, readers, writers, tails] = [0, 1, 2, 3].map(() => new Cluster(settings, context)) as [
     Cluster,
     Cluster,
     Cluster,

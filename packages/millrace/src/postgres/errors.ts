@@ -72,8 +72,10 @@ export function storeFailure(error: unknown): Failure {
 export function ownFailure(error: unknown): Failure {
   const failure = storeFailure(error);
   if (isFailure(error) || failure.code !== "STATEMENT_FAILED") return failure;
+  const database = /^permission denied for database (.+)$/.exec(failure.message)?.[1];
+  const owned = database === undefined ? "" : `have CREATE on database ${database}, and `;
   const advice = notOurs.has(sqlState(error) ?? "")
-    ? "its user must own the schemas of Millrace, or be granted all in them"
+    ? `its user must ${owned}own the schemas of Millrace, or be granted all in them`
     : 'run "millrace doctor"';
   return new Failure(
     "STORE_UNAVAILABLE",

@@ -2,6 +2,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isFailure } from "../failure/failure.js";
 import { trialDatabase } from "../testing/trial-database.js";
+import { translated } from "./errors.js";
 import { installService, installShared, readApplied, readPlaces } from "./install.js";
 import { inboxDays, makeDay, outboxDays, readDays } from "./partitions.js";
 import { serviceSteps, sharedSteps } from "./schema.js";
@@ -40,6 +41,23 @@ describe.skipIf(database === undefined)("the tables of Millrace", () => {
       expect(applied.map(({ number, name }) => ({ number, name }))).toEqual(
         steps.map(({ number, name }) => ({ number, name })),
       );
+    }
+  });
+
+  it("say which right is missing when the user may not make schemas", async () => {
+    const guest = `guest_${process.pid}`;
+    await pool.query(`CREATE ROLE ${guest} LOGIN PASSWORD 'guest'`);
+    const url = new URL(database?.url as string);
+    Object.assign(url, { username: guest, password: "guest" });
+    const guests = new pg.Pool({ connectionString: url.href, max: 1 });
+    try {
+      await expect(translated(() => installShared(guests, "elsewhere"))).rejects.toMatchObject({
+        code: "STORE_UNAVAILABLE",
+        message: expect.stringMatching(/permission denied for database .*; its user must have CREATE on database /),
+      });
+    } finally {
+      await guests.end();
+      await pool.query(`DROP ROLE ${guest}`);
     }
   });
 
