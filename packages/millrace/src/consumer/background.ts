@@ -12,7 +12,8 @@ const pieceMs = 25;
 export class Background {
   readonly #clock: Clock;
   readonly #committer: Committer;
-  #takenUntil = Number.NEGATIVE_INFINITY;
+  /** The piece of work under way. */
+  #piece = { name: 0, until: Number.NEGATIVE_INFINITY };
 
   constructor(clock: Clock, committer: Committer) {
     this.#clock = clock;
@@ -34,16 +35,17 @@ export class Background {
     return this.#committer.commits;
   }
 
-  /** Begins a piece of work beside others; false while another bulk's is under way, as their commits would add up. */
-  begin(): boolean {
+  /** Begins a piece of work beside others, which gets a name; undefined while another one is under way, as their commits would add up. */
+  begin(): number | undefined {
     const now = this.#clock.monotonic();
-    if (now < this.#takenUntil) return false;
-    this.#takenUntil = now + pieceMs;
-    return true;
+    const { name, until } = this.#piece;
+    if (now < until) return undefined;
+    this.#piece = { name: name + 1, until: now + pieceMs };
+    return name + 1;
   }
 
   /** It is stored, or waits for more. */
-  end(): void {
-    this.#takenUntil = Number.NEGATIVE_INFINITY;
+  end(name: number): void {
+    if (this.#piece.name === name) this.#piece = { name, until: Number.NEGATIVE_INFINITY };
   }
 }

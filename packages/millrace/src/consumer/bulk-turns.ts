@@ -2,7 +2,7 @@ import type { Cancel } from "../runtime/clock.js";
 import type { ConsumerHost } from "./plan.js";
 
 /** What was at the end a moment ago follows it, though more came than it takes at once. */
-const followsMs = 250;
+const followsMs = 5_000;
 /** A piece of a backlog is rested from for so many times as long as its fold took, within these. */
 const restTimes = 4;
 const restMs = { min: 3, max: 25 };
@@ -15,7 +15,7 @@ export class BulkTurns {
   readonly #wake: () => void;
   readonly #behind: () => boolean;
   /** Of the piece of a backlog that is under way. */
-  #piece: { readonly since: number; foldMs: number } | undefined;
+  #piece: { readonly name: number; readonly since: number; foldMs: number } | undefined;
   #restUntil = Number.NEGATIVE_INFINITY;
   /** When it was last at the end. */
   #endAt = Number.NEGATIVE_INFINITY;
@@ -38,13 +38,14 @@ export class BulkTurns {
     const now = clock.monotonic();
     if (!this.#behind()) this.#endAt = now;
     if (now - this.#endAt < followsMs || !background.shared) return true;
-    if (now < this.#restUntil) this.wait(this.#restUntil - now);
-    else if (background.begin()) this.#piece = { since: now, foldMs: 0 };
-    else this.wait(askMs);
-    return !this.waiting;
+    const restMs = this.#restUntil - now;
+    const name = restMs > 0 ? undefined : background.begin();
+    if (name === undefined) this.wait(restMs > 0 ? restMs : askMs);
+    else this.#piece = { name, since: now, foldMs: 0 };
+    return name !== undefined;
   }
 
-  /** The events of a piece of work are folded: what comes until it is stored is the others', too. */
+  /** The thread is done with a piece of work: others have it until what was read for that is there, and all is stored. */
   folded(): void {
     if (this.#piece !== undefined) this.#piece.foldMs = this.#host.clock.monotonic() - this.#piece.since;
   }
@@ -52,9 +53,9 @@ export class BulkTurns {
   /** A piece of work has ended. */
   ended(): void {
     if (this.#piece === undefined) return;
-    const { foldMs } = this.#piece;
+    const { name, foldMs } = this.#piece;
     this.#piece = undefined;
-    this.#host.background.end();
+    this.#host.background.end(name);
     const forMs = Math.min(Math.max(restTimes * foldMs, restMs.min), restMs.max);
     this.#restUntil = this.#host.clock.monotonic() + forMs;
   }

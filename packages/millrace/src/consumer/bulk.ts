@@ -82,11 +82,10 @@ export class Bulk {
     const came = this.#waiting.length > 0;
     if (came && !this.#turns.enter()) return;
     this.#fold();
-    this.#turns.folded();
     if (!this.#busy) this.#store(more || came);
-    if (this.#busy || !came) return;
+    if (this.#busy) return;
     this.#turns.ended();
-    if (this.#waiting.length > 0) setImmediate(() => this.#consumer.wake());
+    if (came && this.#waiting.length > 0) setImmediate(() => this.#consumer.wake());
   }
 
   /** Nothing starts for now: what was begun is stored. */
@@ -183,6 +182,7 @@ export class Bulk {
   #handle(unit: BulkUnit, events: readonly Received<string, unknown>[], places: readonly Arrival[]): void {
     try {
       const folding = unit.work.handle(events);
+      this.#turns.folded();
       if (!(folding instanceof Promise)) return;
       this.#busy = true;
       folding.then(
@@ -239,7 +239,6 @@ export class Bulk {
       handledSignal.publish({ consumer: plan.name, event, attempt: 1, outcome: outcome.type });
     unit.done();
     this.#end();
-    this.#turns.ended();
     this.#consumer.progressed();
     this.#consumer.wake();
   }
@@ -278,6 +277,7 @@ export class Bulk {
   #end(): void {
     this.#unit = undefined;
     this.#busy = false;
+    this.#turns.ended();
     this.#host.load.letGo();
   }
 

@@ -57,6 +57,7 @@ export class Consumer {
     const fetching = () => this.#fetcher;
     const { engine, committer, clock, logger } = host;
     this.#looks = new Looks(clock);
+    const amended = () => this.#looks.add(this.#amendments.load(engine.store, plan.name));
     this.#circuit = new Circuit({ consumer: plan.name, clock, logger, wake });
     this.#runs = new Runs({
       plan,
@@ -70,6 +71,7 @@ export class Consumer {
       },
       leaseLost,
       amend,
+      amended,
       heard: (record, effects) => this.#amendments.heard(record, effects),
       get feeds() {
         return fetching();
@@ -87,7 +89,6 @@ export class Consumer {
     const take: Runs["take"] = (partition, record, bytes) => this.#runs.take(partition, record, bytes);
     const recordsMax = () => (plan.batch === undefined ? Number.POSITIVE_INFINITY : host.background.eventsMax);
     this.#fetcher = new Fetcher({ engine, committer, clock, logger, recordsMax, take, amend, wake, stop });
-    const amended = () => this.#amendments.load(engine.store, plan.name);
     const { lanes, alone } = this.#runs;
     const turned = () => this.#turned();
     const parts = { plan, engine, clock, logger, lanes, alone, turned, stop };

@@ -6,7 +6,7 @@ type Wake = () => void;
  * to each consumer; the other half is common, to whoever comes first. A consumer with nothing left does not fetch
  * until some of its events are finished, or others have given back of what is common.
  *
- * An event counts as long as its text in the log. What is fetched comes in whole blocks of the log: a consumer may go
+ * An event counts as long as its text in the log. What is fetched comes in blocks of the log, or large parts of them: a consumer may go
  * over by the last one it fetched.
  */
 export class EventMemory {

@@ -97,7 +97,7 @@ export class Run implements Pending {
 
   /** Keeps the event as it is, where the log cannot tell it again at once: its handler may change the data it is given. */
   keep(): void {
-    if (this.#kept !== undefined || this.record.data === undefined) return;
+    if (this.#kept?.record.id === this.record.id || this.record.data === undefined) return;
     this.#kept = { record: this.record, data: JSON.stringify(this.record.data) };
   }
 

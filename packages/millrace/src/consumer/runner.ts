@@ -145,10 +145,10 @@ export class Runner {
 
   #invoke(run: Run): void {
     const { subscription, attempt } = run;
-    if (run.partition?.remote === true) run.keep();
     const amended = this.#host.amend(run.record);
     const record = amended ?? run.record;
     run.record = record;
+    if (run.partition?.remote === true) run.keep();
     const { context: contextHost, slow, load } = this.#host;
     const context = new HandlerContext(contextHost, record, run.generation, subscription.emits, attempt);
     run.context = context;

@@ -43,6 +43,8 @@ export interface RunsHost {
   stop(error: unknown): void;
   /** The record as operators have amended it by now; undefined when they skipped it. */
   amend(record: LogRecord): LogRecord | undefined;
+  /** Looks again at what operators have changed. */
+  amended(): Promise<void>;
   /** What of a run's effects is stored. */
   heard(record: LogRecord, effects: Effects): Effects;
 }
@@ -112,12 +114,7 @@ export class Runs {
     const homeOf = (lane: Lane) => this.#positionOf(lane.key);
     this.leaving = new Leaving({ consumer: plan.name, load, lanes, slots, homeOf });
     const parts = { load, lanes, leaving: this.leaving, failures, slow, wake, stop };
-    this.#settlement = new Settlement({
-      ...parts,
-      consumer: plan.name,
-      progressed: () => consumer.progressed(),
-      leaseLost: () => consumer.leaseLost(),
-    });
+    this.#settlement = new Settlement({ ...parts, of: consumer });
     const context = this.#context();
     this.#draining = new Draining(plan.name, clock, load.watch);
     this.#bulk = plan.batch && this.#bulkOf(context);

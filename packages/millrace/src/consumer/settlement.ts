@@ -6,23 +6,20 @@ import type { Lanes } from "./lanes.js";
 import type { Leaving } from "./leaving.js";
 import type { Load } from "./load.js";
 import { handledFields, type Run, type RunOwner } from "./run.js";
+import type { RunsHost } from "./runs.js";
 import type { SlowHandlers } from "./slow-handlers.js";
 
 const handledSignal = signal("handled");
 
 /** What a settlement needs of the runs it settles. */
 export interface SettlementHost {
-  readonly consumer: string;
   readonly load: Load;
   readonly lanes: Lanes;
   readonly leaving: Leaving;
   readonly failures: FailedRuns;
   readonly slow: SlowHandlers;
   wake(): void;
-  /** Something was committed. */
-  progressed(): void;
-  /** A lease is not this process's any more. */
-  leaseLost(): void;
+  readonly of: Pick<RunsHost, "plan" | "progressed" | "leaseLost" | "amended">;
   stop(error: unknown): void;
 }
 
@@ -53,7 +50,7 @@ export class Settlement implements RunOwner {
         else this.#acknowledged(run, outcome);
         break;
       case "reload":
-        failures.reload(run);
+        this.#reload(run);
         break;
       case "held":
         if (run.moving) {
@@ -67,7 +64,7 @@ export class Settlement implements RunOwner {
       case "fenced":
         if (run.unit.effects.entry?.state === "following") run.lane.joining -= 1;
         leaving.leave(run);
-        this.#host.leaseLost();
+        this.#host.of.leaseLost();
         break;
       case "failed":
         if (run.moving) slow.stays(run);
@@ -77,8 +74,19 @@ export class Settlement implements RunOwner {
     }
   }
 
+  /** What is set aside has read nothing: its event was amended, and nobody may have told this process so far. */
+  #reload(run: Run): void {
+    const { of, failures, stop } = this.#host;
+    const again = () => {
+      if (!run.gone) failures.reload(run);
+    };
+    if (run.setAside) of.amended().then(again).catch(stop);
+    else again();
+  }
+
   #acknowledged(run: Run, outcome: Outcome): void {
-    const { consumer, load, lanes } = this.#host;
+    const { of, load, lanes } = this.#host;
+    const consumer = of.plan.name;
     const { lane } = run;
     load.forget(run);
     lane.reloads = 0;
@@ -97,7 +105,7 @@ export class Settlement implements RunOwner {
       lanes.advance(lane);
     else void lanes.refresh(lane);
     // Whoever waits for a partition to be empty counts this run no more.
-    this.#host.progressed();
+    of.progressed();
     this.#host.wake();
   }
 }

@@ -1,6 +1,7 @@
 import { Failure } from "../failure/failure.js";
-import { assertSound, cut, decodeBlock, decodeOne } from "../log/block.js";
+import { assertSound, decodeBlock, decodeOne } from "../log/block.js";
 import type { Batch, LogRecord, ReadRequest, RecordPlace } from "../log/log.js";
+import { BegunBlocks, holds } from "./begun-blocks.js";
 import { offsetSpan } from "./schema.js";
 import { type Database, prepareRows, type Statement } from "./sqlite.js";
 import type { Block, Topic, Topics } from "./topics.js";
@@ -8,15 +9,12 @@ import type { Block, Topic, Topics } from "./topics.js";
 const blocksMax = 64;
 /** As many records a block is taken for that is not known yet. */
 const blockRecords = 256;
-/** So many blocks are kept that were read in part. */
-const begunMax = 4;
 
 /** Reads blocks: new ones from memory, older ones through a connection that only reads. */
 export class BlockReader {
   readonly #topics: Topics;
   readonly #select: Statement;
-  /** Blocks of which a part was read lately: those who read on in pieces want the rest. */
-  #begun: { readonly topic: Topic; readonly block: Block }[] = [];
+  readonly #begun = new BegunBlocks();
 
   constructor(database: Database, topics: Topics) {
     this.#topics = topics;
@@ -36,17 +34,18 @@ export class BlockReader {
     const sizes: number[] = [];
     let bytes = 0;
     let next = Math.max(from, topic.first);
-    let each = blockRecords;
+    let atOnce = Math.ceil(request.recordsMax / blockRecords);
     while (next < topic.end && records.length < request.recordsMax && bytes < request.bytesMax) {
-      const blocks = this.#blocks(topic, next, Math.ceil((request.recordsMax - records.length) / each));
+      const blocks = this.#blocks(topic, next, atOnce);
+      // Blocks may be large: what turns out to be too much was at most as much again as what was needed.
+      atOnce *= 2;
       if (blocks.length === 0) throw missing(request.topic, next, topic.end);
       for (const whole of blocks) {
         // Offsets of a topic have no gaps: what stood here is lost, and nobody may go on as if it had been read.
         if (whole.first > next) throw missing(request.topic, next, whole.first);
-        each = whole.count;
-        const room = request.recordsMax - records.length;
         // Parsed as a whole, unless that is far more than was asked for.
-        const block = whole.count - room <= request.recordsMax ? whole : this.#part(topic, whole, { from: next, room });
+        const few = records.length + whole.count <= 2 * request.recordsMax;
+        const block = few ? whole : this.#begun.read(topic, whole, { from: next, most: request.recordsMax });
         next = block.first + block.count;
         bytes += block.body.length;
         const decoded = decodeBlock(request.topic, block.first, block.appended, block.body);
@@ -82,17 +81,12 @@ export class BlockReader {
     return record?.partition === partition ? record : undefined;
   }
 
-  #part(topic: Topic, block: Block, { from, room }: { readonly from: number; readonly room: number }): Block {
-    this.#begun = [...this.#begun.filter((begun) => begun.block !== block), { topic, block }].slice(-begunMax);
-    return cut(block, Math.max(0, from - block.first), room);
-  }
-
   #blocks(topic: Topic, from: number, wanted: number): Block[] {
     const { tail } = topic;
     const oldest = tail[0];
     if (oldest !== undefined && from >= oldest.first) return tail.slice(lastAtOrBefore(tail, from));
-    const begun = this.#begun.find((one) => one.topic === topic && holds(one.block, from));
-    if (begun !== undefined) return [begun.block];
+    const begun = this.#begun.find(topic, from);
+    if (begun !== undefined) return [begun];
     const limit = Math.min(blocksMax, wanted);
     const rows = this.#select.all(topic.base, topic.base + from, topic.base + offsetSpan, limit) as [
       number,
@@ -112,10 +106,6 @@ export class BlockReader {
 }
 
 /** Where the next line begins: a line break never occurs within one. */
-function holds({ first, count }: Block, offset: number): boolean {
-  return offset >= first && offset < first + count;
-}
-
 function endOfLine(body: string, start: number): number {
   const end = body.indexOf("\n", start);
   return end < 0 ? body.length : end + 1;

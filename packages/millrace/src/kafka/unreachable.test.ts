@@ -14,5 +14,7 @@ it("says once why it waits when no broker answers, and gives up when its patienc
   // Nobody listens on port 1.
   const opening = kafkaLog({ client: { bootstrapBrokers: ["127.0.0.1:1"] }, patience: "30s" }).open(context);
   await expect(passWhile(clock, opening)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
-  expect(told).toEqual([expect.stringMatching(/^connecting to Kafka: .*127\.0\.0\.1:1.*; trying again, for 30 s at the most$/)]);
+  expect(told).toEqual([
+    expect.stringMatching(/^connecting to Kafka: .*127\.0\.0\.1:1.*; trying again, for 30 s at the most$/),
+  ]);
 });

@@ -1,10 +1,11 @@
+import type { RecordPlace } from "../log/log.js";
 import { amendedAs } from "../store/builds.js";
 import { decodeEntry, type EntryRow } from "../store/rows.js";
 import type { LaneEntry } from "../store/unit.js";
 import type { Acting, LaneName } from "./acting.js";
 import { entryColumns } from "./entry-reads.js";
 import type { ServicePlace } from "./install.js";
-import { Locks, laneLock } from "./locks.js";
+import { amendmentLock, Locks, laneLock } from "./locks.js";
 
 /** A lane entry under its lane's lock, and the event as the log has it. */
 export interface Letter extends LaneEntry {
@@ -17,7 +18,7 @@ export interface Letters {
   siblingsOf(letter: Letter): readonly Letter[];
 }
 
-type LetterRow = EntryRow & { readonly source: string; readonly id: string };
+type LetterRow = EntryRow & RecordPlace & { readonly source: string; readonly id: string };
 
 const columns = entryColumns
   .split(", ")
@@ -30,27 +31,21 @@ const columns = entryColumns
  */
 export async function lockLetters(acting: Acting, place: ServicePlace, entries: readonly number[]): Promise<Letters> {
   const locked = new Set<string>();
-  const builds = await readBuilds(acting, place);
   let rows = await readLetters(acting, place, { entries, lock: "" });
   for (;;) {
     const free = rows.filter((row) => !locked.has(nameOf(row)));
     if (free.length === 0) return gathered(rows, entries);
     const locks = new Locks();
-    // In a build that has no such entry, one may be on its way to disk.
-    for (const { consumer, lane } of free)
-      for (const one of [consumer, ...builds.filter((build) => amendedAs(build) === amendedAs(consumer))])
-        locks.alone(laneLock(one, lane));
+    for (const { consumer, lane, ...at } of free) {
+      locks.alone(laneLock(consumer, lane));
+      // A dead letter of another build may be on its way to disk.
+      if (consumer !== amendedAs(consumer)) locks.alone(amendmentLock(consumer, at));
+    }
     await locks.take(acting.session);
     for (const row of free) locked.add(nameOf(row));
     // What they are now counts; entries may have come for lanes that are not locked yet.
     rows = await readLetters(acting, place, { entries, lock: "FOR UPDATE OF e" });
   }
-}
-
-/** The consumers of all builds of views. */
-async function readBuilds(acting: Acting, place: ServicePlace): Promise<readonly string[]> {
-  const sql = `SELECT consumer FROM ${place.schema}.mr_consumers WHERE strpos(consumer, '@') > 0`;
-  return (await acting.session.objects<{ consumer: string }>(sql)).map(({ consumer }) => consumer);
 }
 
 async function readLetters(
@@ -60,12 +55,13 @@ async function readLetters(
 ): Promise<LetterRow[]> {
   return acting.session.objects<LetterRow>(
     `WITH asked AS (SELECT * FROM ${place.schema}.mr_lane_entries WHERE entry = ANY($1::bigint[]))
-     SELECT ${columns}, e.source, e.id FROM ${place.schema}.mr_lane_entries AS e WHERE e.entry IN (
+     SELECT ${columns}, e.source, e.id, e.topic, e.partition, e."offset" FROM ${place.schema}.mr_lane_entries AS e WHERE e.entry IN (
        SELECT entry FROM asked
        UNION
-       SELECT s.entry FROM asked AS a JOIN ${place.schema}.mr_lane_entries AS s
-         ON s.id = a.id AND s.source = a.source AND s.topic = a.topic AND s.partition = a.partition AND s."offset" = a."offset"
-        AND starts_with(s.consumer, split_part(a.consumer, '@', 1) || '@')
+       SELECT s.entry FROM asked AS a
+         JOIN ${place.schema}.mr_consumers AS c ON starts_with(c.consumer, split_part(a.consumer, '@', 1) || '@')
+         JOIN ${place.schema}.mr_lane_entries AS s
+           ON s.consumer = c.consumer AND s.topic = a.topic AND s.partition = a.partition AND s."offset" = a."offset"
        WHERE strpos(a.consumer, '@') > 0)
      ORDER BY e.entry ${lock}`,
     entries,

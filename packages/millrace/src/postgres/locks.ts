@@ -1,4 +1,6 @@
+import type { RecordPlace } from "../log/log.js";
 import { textHash } from "../runtime/mix.js";
+import { amendedAs } from "../store/builds.js";
 import { plainArray } from "./arrays.js";
 import type { Session } from "./session.js";
 
@@ -46,12 +48,18 @@ export const takeLocks = `(SELECT count(CASE WHEN alone THEN pg_advisory_xact_lo
     ELSE pg_advisory_xact_lock_shared(high, low) END)
   FROM unnest($1::int[], $2::int[], $3::bool[]) AS l(high, low, alone))`;
 
-/** Lanes of a consumer share so many locks: a group never takes more of them. */
+/** Lanes of a consumer, and events of a view, share so many locks: a group never takes more of them. */
 const lanesApart = 64;
 
 /** The lock of a lane: shared by what runs past it, taken alone by what adds, changes or removes entries. */
 export function laneLock(consumer: string, lane: string): string {
   return `lane/${consumer}/${textHash(lane)[0] % lanesApart}`;
+}
+
+/** The lock of what becomes of an event in the builds of a view: taken by those who amend it, and who give up on it. */
+export function amendmentLock(consumer: string, { topic, partition, offset }: RecordPlace): string {
+  const view = amendedAs(consumer);
+  return `amendment/${view}/${textHash(`${topic}/${partition}/${offset}`)[0] % lanesApart}`;
 }
 
 /** The lock of a document that does not exist. */

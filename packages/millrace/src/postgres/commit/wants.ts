@@ -2,7 +2,7 @@ import type { NewRecord } from "../../log/log.js";
 import { mayBeAmended } from "../../store/dead-letter.js";
 import type { StreamRead } from "../../store/stream.js";
 import type { Claim, DocumentWrite, IndexEntry, NewEntry, NewOperation, Unit } from "../../store/unit.js";
-import { absentLock, Locks, laneLock } from "../locks.js";
+import { absentLock, amendmentLock, Locks, laneLock } from "../locks.js";
 import { documentKey, eventKey, type Group, laneKey, streamKey, uniqueKey } from "./group.js";
 
 /** A document that a group reads or writes. */
@@ -50,12 +50,17 @@ export class Wants {
       const { records, entry, timers, cancels } = unit.effects;
       if (resent && unit.claim.type === "publish" && records !== undefined) this.sent.push(...records);
       if (entry !== undefined) this.#lane(entry, true);
-      if (entry !== undefined && mayBeAmended(entry)) this.letters.push(entry);
+      if (entry !== undefined && mayBeAmended(entry)) this.#letter(entry);
       if (records !== undefined) for (const record of records) if (record.named) this.#named(record);
       if (timers !== undefined)
         for (const { service, name } of timers) if (name !== undefined) this.locks.alone(`timer/${service}/${name}`);
       if (cancels !== undefined) for (const { service, name } of cancels) this.locks.alone(`timer/${service}/${name}`);
     }
+  }
+
+  #letter(entry: NewEntry): void {
+    this.letters.push(entry);
+    this.locks.alone(amendmentLock(entry.consumer, entry.record));
   }
 
   #claim({ claim, lane }: Unit, laneOf: ReadonlyMap<number, readonly [consumer: string, lane: string]>): void {

@@ -156,6 +156,11 @@ export const deadLetterChecks: Readonly<Record<string, Check<OperatorsUnderTest>
       await on.operate.edit({ entry: entries[1]!, id: "edited", data: "{}", version: 1 }, act);
       deepEqual([await gaveUp(0), await gaveUp(1)], ["reload", "reload"]);
       deepEqual([await gaveUp(1, "edited"), await gaveUp(2)], ["committed", "committed"]);
+      await on.operate.skip([entries[1]!], act);
+      deepEqual(
+        (await on.inspect.entries({ limit: 10 })).map(({ record }) => record.id),
+        ["third", "third"],
+      );
       // What it tries once more later runs again with the redrive, as the dead letter does.
       const [late] = await appended(on, ["late"]);
       const dead = await enteredAs(on, { position: one, record: late! });
