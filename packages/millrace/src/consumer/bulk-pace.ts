@@ -4,7 +4,7 @@ import type { Background } from "./background.js";
  * How many rows or statements a unit may hold. `beside`: others of this process work, and wait for each of its turns and
  * commits. `shared`: other processes commit to the same file.
  */
-const weightMax = { beside: 100, shared: 2_000, alone: 20_000, step: 4_000 };
+const weightMax = { beside: 100, shared: 2_000, alone: 20_000 };
 /** What a unit may hold in bytes, for rows that are large. */
 const bytesMax = { shared: 8 * 1024 * 1024, alone: 64 * 1024 * 1024 };
 /** A unit takes events for so long; what is not stored is folded again after a crash. */
@@ -50,7 +50,7 @@ export class BulkPace {
     this.#last = { commit, commits };
     this.#reloads = 0;
     this.#bytesMax = alone ? bytesMax.alone : bytesMax.shared;
-    this.#weightMax = alone ? Math.min(this.#weightMax + weightMax.step, weightMax.alone) : weightMax.shared;
+    this.#weightMax = alone ? weightMax.alone : weightMax.shared;
   }
 
   /** What a unit has read had changed: how long is waited until it is tried again. */
