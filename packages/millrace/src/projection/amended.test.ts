@@ -39,6 +39,25 @@ it("answers a token through a swap: with what it stands for, whichever build ans
   expect(await inTime(t, t.app.projection(two).get("k-1", { after: token }))).toEqual({ sum: 1_025 });
 });
 
+it("answers a token with the build that answers, when that was swapped in meanwhile and is not as far as the one before", async () => {
+  const [one, two] = [sums(1), sums(2)];
+  const t = await trial(services(one, two));
+  await t.app.publish(add(1, 1));
+  await t.rest();
+  const admin = adminOf(t);
+  for (const consumer of ["views.sums@1", "views.sums@2"]) await admin.pause({ ...why, consumer });
+  const { token } = await t.app.publish(add(1, 1_000));
+  const asked = t.app.projection(one).get("k-1", { after: token, wait: "30s" });
+  asked.catch(() => undefined);
+  await inTime(t, admin.swapProjection({ ...why, projection: "sums" }));
+  await admin.resume({ ...why, consumer: "views.sums@1" });
+  const before = async () => (await t.running.engine.store.readDocument("views", "sums@1", "k-1"))?.text;
+  await t.until(async () => (await before())?.includes("1001"));
+  await t.clock.advance(100);
+  await admin.resume({ ...why, consumer: "views.sums@2" });
+  expect(await inTime(t, asked)).toEqual({ sum: 1_001 });
+});
+
 it("makes the same rows once more of a log with dead letters, skips and edits in it, folded in bulk", async () => {
   const t = await trial(services(sums(1, 13)), { dir: tempFolder() });
   await t.app.publish(Array.from({ length: 2_000 }, (_, n) => add(n % 50, n % 100 === 13 ? 13 : 1)));

@@ -11,26 +11,31 @@ const lookMs = { first: 1, max: 50 };
 export interface Waiting {
   readonly store: Store;
   readonly clock: Clock;
-  /** The consumer that folds the rows. */
-  readonly consumer: string;
+  /** The consumer that folds the rows that answer, as of this moment. */
+  consumer(): Promise<string>;
   readonly waitMs: number;
 }
 
 /**
- * Resolves when a consumer has handled all events of a token, wherever it runs.
+ * Resolves when the consumer whose rows answer has handled all events of a token, wherever it runs: with its name. One that
+ * takes its place from then on has handled them, too, as a swap sees to that; one that took it before is waited for.
  *
  * @throws {Failure} PROJECTION_BEHIND when the time is up; LANE_HELD when one of them is a dead letter or waits behind one;
  * OPTION_INVALID when it is no token.
  */
-export async function reached(token: string, waiting: Waiting): Promise<void> {
-  const { clock, consumer, waitMs } = waiting;
+export async function reached(token: string, waiting: Waiting): Promise<string> {
+  const { clock, store, waitMs } = waiting;
   const named = decodeToken(token);
   const until = clock.monotonic() + waitMs;
+  let consumer = await waiting.consumer();
   let events: readonly EventPlace[] | undefined;
   for (let pauseMs = lookMs.first; ; pauseMs = Math.min(pauseMs * 2, lookMs.max)) {
-    events ??= await eventsOf(named, waiting.store);
-    if (events !== undefined) events = await left(events, waiting);
-    if (events?.length === 0) return;
+    events ??= await eventsOf(named, store);
+    if (events !== undefined) events = await left(events, { store, consumer });
+    const answering = await waiting.consumer();
+    if (answering === consumer && events?.length === 0) return consumer;
+    if (answering !== consumer) events = undefined;
+    consumer = answering;
     const leftMs = until - clock.monotonic();
     if (leftMs <= 0)
       throw new Failure("PROJECTION_BEHIND", `${consumer} has not come to the events asked for within ${waitMs} ms`, {
@@ -49,7 +54,10 @@ async function eventsOf({ events, operation: id }: Token, store: Store): Promise
   return operation.state === "accepted" || operation.state === "failed" ? undefined : (operation.events ?? []);
 }
 
-async function left(events: readonly EventPlace[], { store, consumer }: Waiting): Promise<readonly EventPlace[]> {
+async function left(
+  events: readonly EventPlace[],
+  { store, consumer }: { readonly store: Store; readonly consumer: string },
+): Promise<readonly EventPlace[]> {
   for (const [at, event] of events.entries()) {
     const reach = await store.readReach(consumer, event);
     if (reach.type === "pending") return events.slice(at);

@@ -65,19 +65,20 @@ export function projectionRows<Row>(facts: ProjectionFacts, host: RowsHost): Pro
   const { store, service, type, clock } = host;
   const caughtUp = async (token: string, wait: Duration = waitDefault) => {
     const waitMs = durationMs(wait, `projection ${facts.name}: wait`);
-    await reached(token, { store, clock, consumer: `${service}.${await type()}`, waitMs });
+    const consumer = async () => `${service}.${await type()}`;
+    return (await reached(token, { store, clock, consumer, waitMs })).slice(service.length + 1);
   };
   return {
     subscribe: (options = {}) => rowChanges<Row>({ ...host, name: facts.name }, options),
-    reached(token, options = {}) {
+    async reached(token, options = {}) {
       checkOptions(options, { wait: true }, { where: `projection ${facts.name}: reached` });
-      return caughtUp(token, options.wait);
+      await caughtUp(token, options.wait);
     },
     async get(id, options = {}) {
       checkDocumentId(facts, id);
       checkOptions(options, { after: true, wait: true }, { where: `projection ${facts.name}: get` });
-      if (options.after !== undefined) await caughtUp(options.after, options.wait);
-      const stored = await store.readDocument(service, await type(), id);
+      const build = await (options.after === undefined ? type() : caughtUp(options.after, options.wait));
+      const stored = await store.readDocument(service, build, id);
       return stored === undefined ? undefined : (JSON.parse(stored.text) as Row);
     },
     async find(where = {}, options = {}) {
