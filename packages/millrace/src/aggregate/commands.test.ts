@@ -43,6 +43,7 @@ describe("an aggregate", () => {
     });
     await done(t, payIn({ account, pence: 0, note: "" }));
     await done(t, close({ account }));
+    await t.rest();
     expect(await eventsOf(t, "accounts")).toEqual(
       ["account.opened", "account.paid-in", "account.paid-in", "account.paid-out", "account.closed"].map(
         (type, index) => ({

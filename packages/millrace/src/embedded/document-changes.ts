@@ -61,8 +61,6 @@ export class DocumentChanges {
 export function readChanges(database: Database, type: number | undefined, query: ChangesQuery): Changes {
   const last = first<{ commits: number }>(database, "SELECT commits FROM mr_engine")?.commits ?? 0;
   if (type === undefined) return { commits: [], knownAfter: 0, last };
-  const known = "SELECT version FROM mr_document_changes WHERE type = ? AND ids = '' ORDER BY version LIMIT 1";
-  const knownAfter = first<{ version: number }>(database, known, type)?.version ?? 0;
   const rows = all<{ version: number; ids: string }>(
     database,
     "SELECT version, ids FROM mr_document_changes WHERE type = ? AND version > ? AND ids <> '' ORDER BY version LIMIT ?",
@@ -70,6 +68,9 @@ export function readChanges(database: Database, type: number | undefined, query:
     query.after,
     query.limit,
   );
+  // Read last: what is dropped meanwhile is not taken for known.
+  const known = "SELECT version FROM mr_document_changes WHERE type = ? AND ids = '' ORDER BY version LIMIT 1";
+  const knownAfter = first<{ version: number }>(database, known, type)?.version ?? 0;
   return {
     commits: rows.map(({ version, ids }) => ({ commit: version, ids: JSON.parse(ids) as string[] })),
     knownAfter,

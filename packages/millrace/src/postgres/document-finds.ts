@@ -44,25 +44,26 @@ export async function countDocuments(session: Session, { schema }: Place, filter
 
 /**
  * What commits have changed, in the order of their numbers. A commit with a lower number may become visible later than one
- * with a higher: only those below every transaction under way are told.
+ * with a higher: unless others are asked for, only those below every transaction under way are told.
  */
 export async function readChanges(session: Session, { texts }: Place, query: ChangesQuery): Promise<Changes> {
-  const { type, after, limit } = query;
+  const { type, after, limit, ahead } = query;
   const last = await lastCommit(session);
-  const known = await session.row(
-    texts.of(
-      "knownAfter",
-      "SELECT version FROM $schema.mr_document_changes WHERE type = $1 AND ids = '' ORDER BY version LIMIT 1",
-    ),
-    type,
-  );
   const rows = await session.rows(
     texts.of(
       "changes",
       `SELECT version, ids FROM $schema.mr_document_changes WHERE type = $1 AND version > $2 AND version <= $3 AND ids <> ''
        ORDER BY version LIMIT $4`,
     ),
-    ...[type, after, last, limit],
+    ...[type, after, ahead ? Number.MAX_SAFE_INTEGER : last, limit],
+  );
+  // Read last: what is dropped meanwhile is not taken for known.
+  const known = await session.row(
+    texts.of(
+      "knownAfter",
+      "SELECT version FROM $schema.mr_document_changes WHERE type = $1 AND ids = '' ORDER BY version LIMIT 1",
+    ),
+    type,
   );
   return {
     commits: rows.map(([commit, ids]) => ({ commit: commit as number, ids: JSON.parse(ids as string) as string[] })),

@@ -9,6 +9,7 @@ import { murmur2 } from "../log/murmur2.js";
 import { type Build, buildConsumer, buildLabel } from "../store/builds.js";
 import type { ConsumerView } from "../store/inspect.js";
 import { isDone } from "../store/position.js";
+import { ChangedRows } from "./changed-rows.js";
 import { Checksum, canonicalText } from "./checksum.js";
 
 /** What is verified. */
@@ -128,25 +129,25 @@ class Moment {
   /** Events that wait in its lanes: their effect is in no row. */
   readonly #waiting: ReadonlySet<string>;
   readonly #amendments: Amendments;
-  #looked: number;
+  readonly #since: ChangedRows;
 
   private constructor(
     verifying: Verifying,
-    known: { view: ConsumerView; waiting: ReadonlySet<string>; amendments: Amendments; commit: number },
+    known: { view: ConsumerView; waiting: ReadonlySet<string>; amendments: Amendments; since: ChangedRows },
   ) {
     this.#verifying = verifying;
     this.#view = known.view;
     this.#waiting = known.waiting;
     this.#amendments = known.amendments;
-    this.#looked = known.commit;
+    this.#since = known.since;
   }
 
-  /** The commit is read first: what is done after it is taken for a change, not for a difference. */
+  /** Changes are looked at first: what is done after that is taken for a change, not for a difference. */
   static async take(verifying: Verifying): Promise<Moment> {
     const { engine, build, now } = verifying;
     const { store, inspect, log } = engine;
     const consumer = buildConsumer(build);
-    const { last } = await store.readChanges({ service: build.service, type: buildLabel(build), after: 0, limit: 0 });
+    const since = await ChangedRows.fromNow(store, build);
     const view = (await inspect.consumers(now)).find((one) => one.consumer === consumer);
     if (view === undefined) throw new Failure("CONFLICT", `${consumer} has not begun: start an app that declares it`);
     for (const { topic } of view.topics) {
@@ -167,21 +168,12 @@ class Moment {
     }
     const amendments = new Amendments();
     await amendments.load(store, consumer);
-    return new Moment(verifying, { view, waiting, amendments, commit: last });
+    return new Moment(verifying, { view, waiting, amendments, since });
   }
 
   /** Notes which rows have changed since. */
   async look(): Promise<void> {
-    const { engine, build } = this.#verifying;
-    const asked = { service: build.service, type: buildLabel(build), limit: 10_000 };
-    const { commits, knownAfter, last } = await engine.store.readChanges({ ...asked, after: this.#looked });
-    if (knownAfter > this.#looked)
-      throw new Failure(
-        "CONFLICT",
-        `${buildConsumer(build)} changes faster than it is verified; pause it, or try again`,
-      );
-    for (const { ids } of commits) for (const id of ids) this.changed.add(id);
-    this.#looked = commits.length === asked.limit ? (commits.at(-1)?.commit ?? last) : last;
+    for (const id of await this.#since.next()) this.changed.add(id);
   }
 
   /** The rows whose ids are wanted, folded from the log up to the moment. */

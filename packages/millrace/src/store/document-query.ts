@@ -34,6 +34,8 @@ export interface ChangesQuery {
   readonly type: string;
   readonly after: number;
   readonly limit: number;
+  /** Commits after `last`, too: all that can be seen. Others that can be seen later may come between them. */
+  readonly ahead?: boolean;
 }
 
 /** The documents of a type that commits have written or deleted. */
@@ -41,6 +43,6 @@ export interface Changes {
   readonly commits: readonly { readonly commit: number; readonly ids: readonly string[] }[];
   /** Changes of all commits after this one are known: who has seen less has missed some. */
   readonly knownAfter: number;
-  /** The number of the last commit of all. */
+  /** The last commit before which none is under way: no other will come before it. */
   readonly last: number;
 }
