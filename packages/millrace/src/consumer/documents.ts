@@ -82,25 +82,29 @@ export class HandlerDocuments {
     this.#context.assertOpen("documents.put");
     const declaration = this.#declaration;
     const accepted = declaration.accept(document) as Doc;
-    this.store(declaration.idOf(accepted), accepted);
+    this.#write(this.#writeOf(declaration.idOf(accepted), accepted));
   }
 
-  /** Creates or replaces the document of an id with one that was accepted before. */
+  /** Creates or replaces the document of an id that this run has not written, with one that was accepted before. */
   store(id: string, accepted: Doc): void {
+    this.#add(this.#writeOf(id, accepted));
+  }
+
+  #writeOf(id: string, accepted: Doc): DocumentWrite {
     const declaration = this.#declaration;
     const text = declaration.textOf(accepted);
     const indexed = indexEntries(declaration, accepted);
     const before = this.#indexed?.get(id);
     const alike = before?.every(({ value }, at) => value === indexed[at]?.value) === true;
-    this.#write({
+    const write = {
       service: this.#host.service,
       type: declaration.name,
       id,
       schema: declaration.version,
       text,
       indexed,
-      ...(alike ? { indexedAlike: true } : {}),
-    });
+    };
+    return alike ? { ...write, indexedAlike: true } : write;
   }
 
   delete(id: string): void {
@@ -123,21 +127,18 @@ export class HandlerDocuments {
   }
 
   #write(write: DocumentWrite): void {
+    const { documents = [] } = this.#context.effects;
+    const at = placeOf(documents, write.type, write.id);
+    if (at >= 0) documents[at] = write;
+    else this.#add(write);
+  }
+
+  #add(write: DocumentWrite): void {
     // A type's first write declares it; before that no document of it can be stored, so reads need not wait for it.
     const answer = this.#host.documentTypes.ensure(this.#type);
     if (answer !== undefined) this.#context.declare(answer);
-    const { effects } = this.#context;
-    if (effects.documents === undefined) {
-      effects.documents = [write];
-      return;
-    }
-    const { documents } = effects;
-    const at = placeOf(documents, write.type, write.id);
-    if (at >= 0) documents[at] = write;
-    else {
-      documents.push(write);
-      places.get(documents)?.set(`${write.type}/${write.id}`, documents.length - 1);
-    }
+    this.#context.effects.documents ??= [];
+    this.#context.effects.documents.push(write);
   }
 }
 
@@ -151,8 +152,12 @@ function placeOf(documents: readonly DocumentWrite[], type: string, id: string):
   if (documents.length <= fewDocuments) return documents.findIndex((write) => write.type === type && write.id === id);
   let known = places.get(documents);
   if (known === undefined) {
-    known = new Map(documents.map((write, at) => [`${write.type}/${write.id}`, at]));
+    known = new Map();
     places.set(documents, known);
+  }
+  for (let at = known.size; at < documents.length; at += 1) {
+    const write = documents[at] as DocumentWrite;
+    known.set(`${write.type}/${write.id}`, at);
   }
   return known.get(`${type}/${id}`) ?? -1;
 }
@@ -179,10 +184,10 @@ export function indexEntries(
   document: Doc,
 ): readonly IndexEntry[] {
   if (declaration.indexes.length === 0 && declaration.unique.length === 0) return none;
-  return [
-    ...declaration.indexes.map((field) => ({ field, value: indexValue(document[field]), unique: false })),
-    ...declaration.unique.map((field) => ({ field, value: indexValue(document[field]), unique: true })),
-  ];
+  const entries: IndexEntry[] = [];
+  for (const field of declaration.indexes) entries.push({ field, value: indexValue(document[field]), unique: false });
+  for (const field of declaration.unique) entries.push({ field, value: indexValue(document[field]), unique: true });
+  return entries;
 }
 
 /**

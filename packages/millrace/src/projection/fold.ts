@@ -74,6 +74,11 @@ class RowWork implements BatchWork {
     for (let at = start; at < events.length; at += 1) {
       const event = events[at] as AnyReceived;
       const ids = this.#ids(event, at);
+      const only = ids.length === 1 ? this.#entries.get(ids[0] as string) : undefined;
+      if (only !== undefined) {
+        this.#fold(only, event, at);
+        continue;
+      }
       for (const id of ids) {
         if (this.#entries.has(id)) continue;
         const row = this.documents.read(id);
