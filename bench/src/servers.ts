@@ -8,12 +8,17 @@ const kafkaVariable = "MILLRACE_TEST_KAFKA";
 /** Runs `work` beside real servers, whose addresses its trials find in the environment. */
 export async function withServers<T>(kinds: readonly ("postgres" | "kafka")[], work: () => Promise<T>): Promise<T> {
   const services = openServices();
+  // Servers that were given stay known; those of this run alone do not outlive it.
+  const given = [postgresVariable, kafkaVariable].map((name) => [name, process.env[name]] as const);
   try {
     if (kinds.includes("postgres")) process.env[postgresVariable] = (await services.postgres()).address;
     if (kinds.includes("kafka")) process.env[kafkaVariable] = (await services.kafka()).address;
     return await work();
   } finally {
     await services.close();
+    for (const [name, address] of given)
+      if (address === undefined) delete process.env[name];
+      else process.env[name] = address;
   }
 }
 

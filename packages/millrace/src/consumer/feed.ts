@@ -3,7 +3,8 @@ import type { Position } from "../store/unit.js";
 import type { Run } from "./run.js";
 
 const windowMax = 10_000;
-const batchRecordsMax = 512;
+/** Of a log that answers later, batches are larger: each costs its way there and back, and what is under way meanwhile. */
+const batchRecordsMax = { here: 512, remote: 2_048 };
 const batchBytesMax = 4 * 1024 * 1024;
 
 /** One partition as its consumer walks along it. */
@@ -100,8 +101,12 @@ export class TopicFeed {
       if (this.partitions.every((partition) => partition === undefined)) this.atEnd = true;
       return undefined;
     }
-    const most = { recordsMax: Math.min(recordsMax, batchRecordsMax), bytesMax: Math.min(bytesMax, batchBytesMax) };
-    return { topic: this.topic, from, ...most };
+    const remote = this.partitions.some((partition) => partition?.remote === true);
+    const most = remote ? batchRecordsMax.remote : batchRecordsMax.here;
+    return {
+      ...{ topic: this.topic, from },
+      ...{ recordsMax: Math.min(recordsMax, most), bytesMax: Math.min(bytesMax, batchBytesMax) },
+    };
   }
 
   /** Some of its partitions were moved back. */

@@ -1,5 +1,6 @@
 import { encodeBlock, encodeLine } from "../log/block.js";
 import type { NewRecord } from "../log/log.js";
+import { plainArray, textArray } from "./arrays.js";
 import type { LogTopics } from "./log-topics.js";
 import type { PgPool } from "./pool.js";
 import { withSession } from "./session.js";
@@ -31,10 +32,10 @@ export async function appendRecords(
   const rows = await withSession(at.pool, (session) =>
     session.rows(
       { name: `mr append ${at.schema}`, text: sql },
-      blocks.map(({ topic }) => topic),
-      blocks.map(({ partition }) => partition),
-      blocks.map((block) => block.records.length),
-      blocks.map(({ lines }) => encodeBlock(lines)),
+      plainArray(blocks.map(({ topic }) => topic)),
+      plainArray(blocks.map(({ partition }) => partition)),
+      plainArray(blocks.map((block) => block.records.length)),
+      textArray(blocks.map(({ lines }) => encodeBlock(lines))),
     ),
   );
   for (const [index, block] of blocks.entries()) {
