@@ -44,18 +44,17 @@ export async function countDocuments(session: Session, { schema }: Place, filter
 
 /**
  * What commits have changed, in the order of their numbers. A commit with a lower number may become visible later than one
- * with a higher: unless others are asked for, only those below every transaction under way are told.
+ * with a higher: not after `last`, which is below every transaction under way.
  */
 export async function readChanges(session: Session, { texts }: Place, query: ChangesQuery): Promise<Changes> {
-  const { type, after, limit, ahead } = query;
+  const { type, after, limit } = query;
   const last = await lastCommit(session);
   const rows = await session.rows(
     texts.of(
       "changes",
-      `SELECT version, ids FROM $schema.mr_document_changes WHERE type = $1 AND version > $2 AND version <= $3 AND ids <> ''
-       ORDER BY version LIMIT $4`,
+      `SELECT version, ids FROM $schema.mr_document_changes WHERE type = $1 AND version > $2 AND ids <> '' ORDER BY version LIMIT $3`,
     ),
-    ...[type, after, ahead ? Number.MAX_SAFE_INTEGER : last, limit],
+    ...[type, after, limit],
   );
   // Read last: what is dropped meanwhile is not taken for known.
   const known = await session.row(

@@ -88,6 +88,29 @@ describe.skipIf(database === undefined)("a projection on PostgreSQL", () => {
     ]);
   });
 
+  it("tells what has changed while a transaction that is older goes on, each commit once", {
+    timeout: 60_000,
+  }, async () => {
+    const t = await started(freshSchema());
+    const somebody = await pool.connect();
+    await somebody.query("BEGIN; SELECT pg_current_xact_id()");
+    const stopping = new AbortController();
+    const changes = t.app.projection(sums).subscribe({ signal: stopping.signal })[Symbol.asyncIterator]();
+    const heard = async () => {
+      const { value } = await changes.next();
+      return value?.type === "row" ? value.row : value?.type;
+    };
+    expect(await heard()).toBe("ready");
+    await t.app.publish(steps.added({ id: "k", n: 1 }));
+    expect(await heard()).toEqual({ sum: 1 });
+    await somebody.query("COMMIT");
+    somebody.release();
+    await t.app.publish(steps.added({ id: "k", n: 10 }));
+    expect(await heard()).toEqual({ sum: 11 });
+    stopping.abort();
+    expect(await heard()).toBe(undefined);
+  });
+
   it("is verified whole, though a transaction that is older than its rows ends meanwhile", {
     timeout: 60_000,
   }, async () => {

@@ -2,6 +2,7 @@ import { Failure } from "../failure/failure.js";
 import type { Clock } from "../runtime/clock.js";
 import { checkOptions } from "../runtime/options.js";
 import type { Store } from "../store/store.js";
+import { ChangesSince } from "./changes-since.js";
 
 /** What a subscriber to a projection is told. `cursor` is where to go on after it. */
 export type RowChange<Row> =
@@ -43,40 +44,40 @@ export async function* rowChanges<Row>(host: ChangesHost, options: SubscribeOpti
   const { store, service, clock } = host;
   const { id: wanted, after, signal } = options;
   let type = await host.type();
-  let at = (await store.readChanges({ service, type, after: 0, limit: 0 })).last;
+  let since = await ChangesSince.now({ store, service, type });
+  let at = since.last;
   const cursor = () => `${type}/${at}`;
   const seen = after === undefined ? undefined : seenBy(after, type);
   if (after === undefined) yield { type: "ready", cursor: cursor() };
   else if (seen === undefined || seen > at) yield { type: "gap", cursor: cursor() };
-  else at = seen;
+  else {
+    at = seen;
+    since = new ChangesSince({ store, service, type }, at);
+  }
   const ended = () => signal?.aborted === true;
   while (!ended()) {
     const now = await host.type();
-    const { commits, knownAfter, last } = await store.readChanges({
-      service,
-      type: now,
-      after: at,
-      limit: commitsAtOnce,
-    });
-    if (now !== type || knownAfter > at) {
+    const told = now === type ? await since.next(commitsAtOnce) : undefined;
+    if (told === undefined) {
       type = now;
-      at = last;
+      since = await ChangesSince.now({ store, service, type });
+      at = since.last;
       yield { type: "gap", cursor: cursor() };
       continue;
     }
-    for (const { commit, ids } of commits) {
+    for (const { commit, ids } of told.commits) {
       const of = wanted === undefined ? ids : ids.filter((id) => id === wanted);
       for (const [index, id] of of.entries()) {
         const stored = await store.readDocument(service, type, id);
         // Only the last row of a commit passes it: whoever breaks off before hears all of it again.
-        if (index === of.length - 1) at = commit;
+        if (index === of.length - 1) at = Math.min(commit, since.last);
         yield { type: "row", id, row: stored && (JSON.parse(stored.text) as Row), cursor: cursor() };
         if (ended()) return;
       }
-      at = commit;
+      at = Math.min(commit, since.last);
     }
-    if (commits.length > 0) continue;
-    at = Math.max(at, last);
+    if (told.commits.length > 0) continue;
+    at = since.last;
     await paused(clock, signal);
   }
 }

@@ -9,7 +9,7 @@ import { murmur2 } from "../log/murmur2.js";
 import { type Build, buildConsumer, buildLabel } from "../store/builds.js";
 import type { ConsumerView } from "../store/inspect.js";
 import { isDone } from "../store/position.js";
-import { ChangedRows } from "./changed-rows.js";
+import { ChangesSince } from "./changes-since.js";
 import { Checksum, canonicalText } from "./checksum.js";
 
 /** What is verified. */
@@ -129,11 +129,11 @@ class Moment {
   /** Events that wait in its lanes: their effect is in no row. */
   readonly #waiting: ReadonlySet<string>;
   readonly #amendments: Amendments;
-  readonly #since: ChangedRows;
+  readonly #since: ChangesSince;
 
   private constructor(
     verifying: Verifying,
-    known: { view: ConsumerView; waiting: ReadonlySet<string>; amendments: Amendments; since: ChangedRows },
+    known: { view: ConsumerView; waiting: ReadonlySet<string>; amendments: Amendments; since: ChangesSince },
   ) {
     this.#verifying = verifying;
     this.#view = known.view;
@@ -147,7 +147,7 @@ class Moment {
     const { engine, build, now } = verifying;
     const { store, inspect, log } = engine;
     const consumer = buildConsumer(build);
-    const since = await ChangedRows.fromNow(store, build);
+    const since = await ChangesSince.now({ store, service: build.service, type: buildLabel(build) });
     const view = (await inspect.consumers(now)).find((one) => one.consumer === consumer);
     if (view === undefined) throw new Failure("CONFLICT", `${consumer} has not begun: start an app that declares it`);
     for (const { topic } of view.topics) {
@@ -173,7 +173,16 @@ class Moment {
 
   /** Notes which rows have changed since. */
   async look(): Promise<void> {
-    for (const id of await this.#since.next()) this.changed.add(id);
+    for (;;) {
+      const told = await this.#since.next();
+      if (told === undefined)
+        throw new Failure(
+          "CONFLICT",
+          `${buildConsumer(this.#verifying.build)} changes faster than it is verified; pause it, or try again`,
+        );
+      for (const { ids } of told.commits) for (const id of ids) this.changed.add(id);
+      if (!told.more) return;
+    }
   }
 
   /** The rows whose ids are wanted, folded from the log up to the moment. */

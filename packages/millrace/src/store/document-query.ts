@@ -28,14 +28,12 @@ export interface DocumentQuery extends DocumentFilter {
   readonly limit: number;
 }
 
-/** Commits after `after`, oldest first. */
+/** All commits after `after` that can be seen, by their numbers. */
 export interface ChangesQuery {
   readonly service: string;
   readonly type: string;
   readonly after: number;
   readonly limit: number;
-  /** Commits after `last`, too: all that can be seen. Others that can be seen later may come between them. */
-  readonly ahead?: boolean;
 }
 
 /** The documents of a type that commits have written or deleted. */
@@ -43,6 +41,6 @@ export interface Changes {
   readonly commits: readonly { readonly commit: number; readonly ids: readonly string[] }[];
   /** Changes of all commits after this one are known: who has seen less has missed some. */
   readonly knownAfter: number;
-  /** The last commit before which none is under way: no other will come before it. */
+  /** The last commit before which none is under way. Between those after it, others may still be seen later. */
   readonly last: number;
 }
