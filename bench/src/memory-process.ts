@@ -27,6 +27,7 @@ await app.start();
 
 let begun = 0;
 let acknowledged = 0;
+let lagMost = 0;
 const started = performance.now();
 const publishing = new Promise<void>((resolve, reject) => {
   const turn = setInterval(() => {
@@ -34,6 +35,7 @@ const publishing = new Promise<void>((resolve, reject) => {
     for (; begun < due; begun += 1)
       app.publish(orders.placed(order(begun))).then(() => {
         acknowledged += 1;
+        lagMost = Math.max(lagMost, acknowledged - handled.archive);
         if (acknowledged === total) resolve();
       }, reject);
     if (begun === total) clearInterval(turn);
@@ -43,7 +45,7 @@ const publishing = new Promise<void>((resolve, reject) => {
 const say = () => {
   const { rss, heapUsed, external } = process.memoryUsage();
   const second = Math.round((performance.now() - started) / 1_000);
-  const line = { second, rss, heapUsed, external, begun, acknowledged, ...handled };
+  const line = { second, rss, heapUsed, external, begun, acknowledged, ...handled, lagMost };
   process.stdout.write(`${JSON.stringify(line)}\n`);
 };
 const saying = setInterval(say, 1_000);

@@ -10,6 +10,8 @@ export interface Sample {
   readonly acknowledged: number;
   readonly counting: number;
   readonly archive: number;
+  /** Most events that have waited for the paused consumer so far, whenever that was. */
+  readonly lagMost: number;
 }
 
 /** When the consumer was paused, in seconds. */
@@ -53,7 +55,7 @@ export function summaryOf(samples: readonly Sample[], pause: Pause): Summary {
     rssMost: Math.max(...samples.map(({ rss }) => rss)) / mebibyte,
     heapMost: Math.max(...samples.map(({ heapUsed }) => heapUsed)) / mebibyte,
     rssSlope: slopeOf(warm.map(({ second, rss }) => [second / 60, rss / mebibyte] as const)),
-    lagMost: Math.max(...samples.map(({ acknowledged, archive }) => acknowledged - archive)),
+    lagMost: last.lagMost,
   };
 }
 

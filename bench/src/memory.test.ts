@@ -28,8 +28,8 @@ describe("npm run memory", () => {
     expect(code).toBe(0);
     const summary = JSON.parse(out) as Summary;
     expect(summary.rssMost).toBeGreaterThan(20);
-    // Paused for two seconds of the twelve: a sample in the second of them sees half a second's events at least.
-    expect(summary.lagMost).toBeGreaterThan(150);
+    // Paused for two seconds of the twelve.
+    expect(summary.lagMost).toBeGreaterThan(300);
     const [head, ...rows] = readFileSync(csv, "utf8").trim().split("\n");
     expect(head).toBe("second,rss,heapUsed,external,begun,acknowledged,counting,archive");
     expect(rows.length).toBeGreaterThan(10);
@@ -48,7 +48,7 @@ describe("npm run memory", () => {
 describe("a summary", () => {
   const samples = Array.from({ length: 600 }, (_, second): Sample => {
     const rss = (100 + second / 30) * 1024 ** 2;
-    return { second, rss, heapUsed: 1, external: 1, begun: 0, acknowledged: 0, counting: 0, archive: 0 };
+    return { second, rss, heapUsed: 1, external: 1, begun: 0, acknowledged: 0, counting: 0, archive: 0, lagMost: 0 };
   });
 
   it("tells memory that grows from memory that is flat", () => {
