@@ -27,11 +27,10 @@ async function replaced(fault?: FaultName, ...what: readonly "publisher"[]) {
   // It stands still with a commit in its hands, before the transaction begins.
   writeFileSync(join(dir, freezeFile), String(old.child.pid));
   publish(old, 20, 40);
-  for (let seen = 0; points(dir).at(-1) !== "BEGIN IMMEDIATE"; ) {
-    while (points(dir).length === seen) await beside.ask({ rest: 10 });
-    seen = points(dir).length;
-    await stopped(old, () => beside.ask({ numbers: [] }));
-    if (points(dir).at(-1) !== "BEGIN IMMEDIATE") old.child.kill("SIGCONT");
+  for (;;) {
+    await stopped(old, () => beside.ask({ rest: 10 }));
+    if (points(dir).at(-1) === "BEGIN IMMEDIATE") break;
+    old.child.kill("SIGCONT");
   }
   rmSync(join(dir, freezeFile));
   for (const name of ["millrace.lock", "millrace.lock-journal"]) rmSync(join(dir, name), { force: true });

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Calls } from "../embedded/attached.js";
 import { aliveEveryMs } from "../embedded/members.js";
@@ -30,12 +30,36 @@ export function freezer(dir: string): (point: string) => void {
   };
   return (point) => {
     if (met.has(point) || !armed()) return;
-    met.add(point);
-    appendFileSync(join(dir, frozenFile), `${JSON.stringify({ pid: process.pid, point })}\n`);
-    process.kill(process.pid, "SIGSTOP");
-    // The signal may reach another thread first: nothing more is done here until all of them stand still.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    oneThread(join(dir, `freezing-${process.pid}`), () => {
+      // Whoever woke this process meanwhile may want it to go on.
+      if (!armed()) return;
+      met.add(point);
+      appendFileSync(join(dir, frozenFile), `${JSON.stringify({ pid: process.pid, point })}\n`);
+      process.kill(process.pid, "SIGSTOP");
+      // The signal may reach another thread first: nothing more is done here until all of them stand still.
+      sleep(50);
+    });
   };
+}
+
+/** Does `work` while no other thread of this process does any: each stop is for one point, and one signal wakes from it. */
+function oneThread(lock: string, work: () => void): void {
+  for (; ; sleep(1))
+    try {
+      closeSync(openSync(lock, "wx"));
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  try {
+    work();
+  } finally {
+    rmSync(lock);
+  }
+}
+
+function sleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 function freezeInCommits(freeze: (point: string) => void): void {
