@@ -1,21 +1,12 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { accounts, bank, close, open, payIn } from "../app/trial-accounts.js";
+import { accounts, bank, close } from "../app/trial-accounts.js";
 import { Failure } from "../failure/failure.js";
 import type { Unit } from "../store/unit.js";
 import { faulty, meddled } from "../testing/faulty-store.js";
 import { endTrials, type Trial, trial, trialEngine } from "../testing/trial.js";
+import { account, died, opened, paid, pay } from "../testing/trial-account.js";
 
 afterEach(endTrials);
-
-const account = "a-1";
-const pay = (pence: number, of = account) => payIn({ account: of, pence, note: "" });
-const opened = (of = account) => open({ account: of, owner: "ann" });
-const paid = async (t: Trial) =>
-  (await t.running.engine.inspect.events({ type: "account.paid-in", limit: 1_000 })).events.map(({ data, headers }) => [
-    (data as { pence: number }).pence,
-    headers?.sequence,
-  ]);
-const died = async (t: Trial) => (await t.entries("bank")).map(({ state, failure }) => [state, failure?.code]);
 
 /** Another process appends the third event: this one's memory is not told. */
 async function payBehind(t: Trial, pence: number): Promise<void> {

@@ -1,23 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { accounts, bank, close, news, open, payIn } from "../app/trial-accounts.js";
+import { accounts, bank, close, news } from "../app/trial-accounts.js";
 import { embedded } from "../embedded/embedded.js";
 import { sumOf } from "../log/block.js";
 import { service } from "../service/declare.js";
 import type { StreamQuery } from "../store/stream.js";
 import { meddled } from "../testing/faulty-store.js";
-import { endTrials, otherProgram, type Trial, tempFolder, trial } from "../testing/trial.js";
+import { endTrials, otherProgram, tempFolder, trial } from "../testing/trial.js";
+import { account, died, opened, paid, pay } from "../testing/trial-account.js";
 
 afterEach(endTrials);
-
-const account = "a-1";
-const pay = (pence: number, of = account) => payIn({ account: of, pence, note: "" });
-const opened = (of = account) => open({ account: of, owner: "ann" });
-const paid = async (t: Trial) =>
-  (await t.running.engine.inspect.events({ type: "account.paid-in", limit: 1_000 })).events.map(({ data, headers }) => [
-    (data as { pence: number }).pence,
-    headers?.sequence,
-  ]);
-const died = async (t: Trial) => (await t.entries("bank")).map(({ state, failure }) => [state, failure?.code]);
 
 describe("a decision that is none", () => {
   const wrong = (answer: unknown) => ({ decide: (() => answer) as never });
