@@ -41,8 +41,9 @@ export function assemble(engine: OpenEngine, assembly: Assembly): Parts {
   const { options, plan, chosen, clock, random, logger, drainMs } = assembly;
   const committer = new Committer(engine.store, clock, logger);
   const loop = loopWatch(options, logger);
+  const closed = new AbortController();
   const host: ConsumerHost = {
-    engine: patientEngine(engine, clock, logger),
+    engine: patientEngine(engine, { clock, logger, over: closed.signal }),
     slowRuns: loop?.slowRuns,
     committer,
     background: new Background(clock, committer),
@@ -72,7 +73,21 @@ export function assemble(engine: OpenEngine, assembly: Assembly): Parts {
     toldOf(consumers, { lanes });
   const jobs = new JobRunner({ engine, clock, logger, lanesChanged });
   return {
-    ...{ engine, builds, committer, consumers, isolation, loop, timers, schedules, publisher, jobs, rest, care },
+    ...{
+      engine,
+      closed,
+      builds,
+      committer,
+      consumers,
+      isolation,
+      loop,
+      timers,
+      schedules,
+      publisher,
+      jobs,
+      rest,
+      care,
+    },
     started: [],
   };
 }

@@ -116,6 +116,8 @@ class RunningApp implements App {
     this.#parts = parts;
     try {
       await openParts(parts, this.#plan, this.#chosen);
+      // Where the store goes on answering, a stop meanwhile has kept nothing from being opened.
+      this.#assertNotStopped();
       if (this.#options.signals !== false)
         for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, this.#onSignal);
       parts.builds.started();

@@ -18,6 +18,8 @@ import type { Rest } from "./rest.js";
 /** What a running app is made of. */
 export interface Parts {
   readonly engine: OpenEngine;
+  /** Those who wait for an engine that is away are told that it is closed. */
+  readonly closed: AbortController;
   readonly committer: Committer;
   readonly consumers: readonly Consumer[];
   readonly isolation: Isolation;
@@ -78,6 +80,7 @@ export async function stopParts(parts: Parts, drainMs: number): Promise<void> {
     await committer.close(drainMs);
     publisher.close();
     rest.close();
+    parts.closed.abort();
     await engine.close();
   }
 }

@@ -73,8 +73,28 @@ describe("stopping", () => {
     if (answers) answer.open();
     else await t.clock.advance(1);
     await stopping;
-    expect(t.lines.filter(({ level }) => level === "error")).toEqual([]);
     answer.open();
+    await t.clock.advance(0);
+    expect(t.lines.filter(({ level }) => level === "error")).toEqual([]);
+  });
+
+  it("asks a store no more that is away", async () => {
+    let asked = 0;
+    let away = false;
+    const before = (call: string) => {
+      if (!away || call !== "leases") return;
+      asked += 1;
+      throw new Failure("STORE_UNAVAILABLE", "the database is away");
+    };
+    const t = await trial([working(gate().opened).make()], { engine: remote({ before }), drain: "2s" });
+    await t.rest();
+    away = true;
+    void t.running.changed({ leases: true });
+    await t.stop();
+    expect(asked).toBeGreaterThan(0);
+    asked = 0;
+    await t.clock.advance(60_000);
+    expect([asked, t.lines.filter(({ level }) => level === "error")]).toEqual([0, []]);
   });
 
   it("aborts handlers that take longer than the drain time; their events run again after the restart, uncharged", async () => {

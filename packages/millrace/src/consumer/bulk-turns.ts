@@ -50,7 +50,7 @@ export class BulkTurns {
     if (this.#piece !== undefined) this.#piece.foldMs = this.#host.clock.monotonic() - this.#piece.since;
   }
 
-  /** A piece of work has ended. */
+  /** A piece of work has ended: it is stored, or what came with it is another piece, which would wait for it. */
   ended(): void {
     if (this.#piece === undefined) return;
     const { name, foldMs } = this.#piece;

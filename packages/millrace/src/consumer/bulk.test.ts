@@ -11,6 +11,7 @@ import { service } from "../service/declare.js";
 import { rerunning } from "../testing/disturbed.js";
 import { faulty } from "../testing/faulty-store.js";
 import { endTrials, otherProgram, type Trial, tempFolder, trial } from "../testing/trial.js";
+import { remote } from "../testing/trial-remote.js";
 
 afterEach(endTrials);
 
@@ -188,7 +189,7 @@ describe("beside others of its process", () => {
   /** How many virtual milliseconds it takes the views to fold everything while others commit all the time. */
   async function passing(t: Trial, views: readonly ReturnType<typeof counted>[], events: number): Promise<number> {
     const done = async (view: ReturnType<typeof counted>) => {
-      const { rows } = await t.app.projection(view).find({}, { limit: keys });
+      const { rows } = await t.app.projection(view).find({}, { limit: 1_000 });
       return rows.reduce((sum, { count }) => sum + count, 0) === events;
     };
     for (let ms = 0; ; ms += 1) {
@@ -210,6 +211,25 @@ describe("beside others of its process", () => {
     const together = await passing(both, [one, two], total);
     expect(alone).toBeGreaterThan(total / 100);
     expect(together).toBeLessThan(1.5 * alone);
+  });
+
+  it("a backlog does not wait for itself where the store answers later, and more comes at a time than a piece is", async () => {
+    const passingIn = async (atOnce: number) => {
+      const view = counted("one");
+      const t = await trial([owner, busy, service("views").owns(view)], { engine: remote() });
+      await t.rest();
+      const { operate } = t.running.engine;
+      const act = { actor: "ann", reason: "a test", at: 0 };
+      await operate.pause("views.one@1", act);
+      await t.running.changed({ pauses: true });
+      for (let n = 0; n < 960; n += atOnce)
+        await t.app.publish(Array.from({ length: atOnce }, (_, k) => steps.taken({ id: `k-${n + k}`, n })));
+      await t.clock.advance(6_000);
+      await operate.resume("views.one@1", act);
+      await t.running.changed({ pauses: true });
+      return await passing(t, [view], 960);
+    };
+    expect(await passingIn(96)).toBeLessThan(1.5 * (await passingIn(64)));
   });
 
   it("what comes as it is published is folded at once, also when it is many pieces", async () => {

@@ -112,8 +112,7 @@ export class Bulk {
 
   /** Gives what waits to the unit under way, up to an event that has to go to its lane; then that one waits for the unit. */
   #fold(): void {
-    const waiting = this.#waiting;
-    const { eventsMax } = this.#pace;
+    const [waiting, { eventsMax }] = [this.#waiting, this.#pace];
     const events: Received<string, unknown>[] = [];
     const places: Arrival[] = [];
     let at = 0;
@@ -188,6 +187,7 @@ export class Bulk {
       folding.then(
         () => {
           this.#busy = false;
+          if (this.#waiting.length > 0) this.#turns.ended();
           this.#consumer.wake();
         },
         (error) => this.#failed(error, places),

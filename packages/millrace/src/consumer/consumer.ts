@@ -53,10 +53,10 @@ export class Consumer {
       this.#leasing.progressed();
     };
     const amend = (record: LogRecord) => this.#amendments.apply(record);
-    const leaseLost = () => void this.#looks.add(this.#leasing.look());
+    const leaseLost = () => void (this.state === "running" && this.#looks.add(this.#leasing.look()));
     const fetching = () => this.#fetcher;
     const { engine, committer, clock, logger } = host;
-    this.#looks = new Looks(clock);
+    this.#looks = new Looks(clock, stop);
     const amended = () => this.#looks.add(this.#amendments.load(engine.store, plan.name));
     this.#circuit = new Circuit({ consumer: plan.name, clock, logger, wake });
     this.#runs = new Runs({
@@ -107,7 +107,7 @@ export class Consumer {
       runs: this.#runs,
       recovery: this.#recovery,
       wake,
-      stop,
+      stop: (error) => this.#looks.failed(error),
       amended,
     });
   }
@@ -235,7 +235,7 @@ export class Consumer {
       if (leases === true) await this.#leasing.look();
       this.#wake();
     } catch (error) {
-      this.stop(error);
+      this.#looks.failed(error);
     }
   }
 
@@ -246,7 +246,7 @@ export class Consumer {
     this.#watchdog.close();
     this.#recovery.close();
     this.onTurned();
-    await Promise.all([this.#runs.drain(drainMs), this.#looks.over(drainMs)]);
+    await this.#looks.over(this.#runs.drain(drainMs), drainMs);
     this.pass();
   }
 

@@ -13,15 +13,21 @@ const asked = [
   ...(["readDueTimers", "nextTimer", "ensureSchedule"] as const),
 ] satisfies readonly (keyof Store)[];
 
+/** Who waits for a store. */
+export interface Patience {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Nobody waits any more: the engine is closed. */
+  readonly over: AbortSignal;
+}
+
 /**
  * An engine whose store, where it is elsewhere, is asked until it answers: while it is away, a consumer waits for it rather than
  * stop. One in this process is used as it is: what it cannot read does not become better by waiting.
  */
-export function patientEngine(engine: OpenEngine, clock: Clock, logger: Logger): OpenEngine {
+export function patientEngine(engine: OpenEngine, patience: Patience): OpenEngine {
   if (engine.store.inbox === undefined) return engine;
-  const store = over(engine.store, (name) =>
-    isAsked(name) ? patiently(engine.store, name, { clock, logger }) : undefined,
-  );
+  const store = over(engine.store, (name) => (isAsked(name) ? patiently(engine.store, name, patience) : undefined));
   return over(engine, (name) => (name === "store" ? store : undefined));
 }
 
@@ -52,22 +58,30 @@ function isAsked(name: PropertyKey): name is (typeof asked)[number] {
 
 type Call = (...args: unknown[]) => Promise<unknown>;
 
-interface Waiting {
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
-function patiently(store: Store, name: (typeof asked)[number], { clock, logger }: Waiting): Call {
+function patiently(store: Store, name: (typeof asked)[number], patience: Patience): Call {
   const ask = store[name] as Call;
   return async (...args) => {
     for (let wait = waitMs.first; ; wait = Math.min(wait * 2, waitMs.max)) {
       try {
         return await ask.apply(store, args);
       } catch (error) {
-        if (!isFailure(error, "STORE_UNAVAILABLE")) throw error;
-        logger.warn({ code: error.code, waitMs: wait }, `${name}: ${error.message}`);
-        await new Promise<void>((resolve) => clock.after(wait, resolve));
+        if (!isFailure(error, "STORE_UNAVAILABLE") || patience.over.aborted) throw error;
+        patience.logger.warn({ code: error.code, waitMs: wait }, `${name}: ${error.message}`);
+        await paused(wait, patience);
+        if (patience.over.aborted) throw error;
       }
     }
   };
+}
+
+function paused(ms: number, { clock, over: signal }: Patience): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      cancel();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal.addEventListener("abort", end);
+  });
 }
