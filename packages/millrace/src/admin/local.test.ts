@@ -270,7 +270,7 @@ describe("following", () => {
     const begin = await admin.tail({ query: {} });
     const coming = admin.tail({ query: {}, after: begin.cursor, waitMs: 20_000 });
     // The wait has begun when the server knows of the request.
-    await vi.waitFor(async () => expect((await admin.status()).from).toBe("process"));
+    await vi.waitFor(async () => expect((await admin.status()).from).toBe("process"), 15_000);
     await app.stop();
     expect((await coming).events).toEqual([]);
   });

@@ -126,7 +126,7 @@ describe("millrace projections", () => {
     });
     expect(await projections("pause", "sums", ...why)).toMatchObject({ code: 0 });
     await app.publish(steps.taken({ id: "k-4", n: 1_000 }));
-    await vi.waitFor(async () => expect(await app.projection(sums(1)).get("k-4")).toEqual({ sum: 1_028 }));
+    await vi.waitFor(async () => expect(await app.projection(sums(1)).get("k-4")).toEqual({ sum: 1_028 }), 15_000);
     expect((await projections("ls")).out).toMatch(/sums@1\.2 +views +building, paused/);
     const behind = await projections("swap", "sums", ...why);
     expect(behind).toMatchObject({ code: 4, err: expect.stringMatching(/is behind views\.sums@1.*--wait/) });

@@ -33,8 +33,9 @@ async function ready(url: string): Promise<[number, unknown]> {
 }
 
 async function orderInFlight(): Promise<void> {
-  await vi.waitFor(() =>
-    expect(app[running]?.consumers().find(({ consumer }) => consumer === "orders")?.inFlight).toBe(1),
+  await vi.waitFor(
+    () => expect(app[running]?.consumers().find(({ consumer }) => consumer === "orders")?.inFlight).toBe(1),
+    15_000,
   );
 }
 
@@ -75,11 +76,11 @@ describe("health", () => {
     answer = () => new Promise(() => {});
     // The file's owner may be another process, which is stopped: to restart this one would mend nothing.
     const silent = fetch(`${url}/health/live`);
-    await vi.waitFor(() => expect(asked).toBe(3));
+    await vi.waitFor(() => expect(asked).toBe(3), 15_000);
     await clock.advance(500);
     expect([(await silent).status, await (await silent).json()]).toEqual([200, { state: "live" }]);
     const unready = ready(url);
-    await vi.waitFor(() => expect(asked).toBe(4));
+    await vi.waitFor(() => expect(asked).toBe(4), 15_000);
     await clock.advance(5_000);
     expect(await unready).toEqual([503, { state: "the store does not answer", consumers: [] }]);
   });
@@ -94,7 +95,7 @@ describe("health", () => {
         state: "not ready",
         consumers: [{ consumer: "payments", state: "stopped", reason: expect.stringContaining("FENCED") }],
       });
-    });
+    }, 15_000);
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
   });
 
@@ -115,7 +116,7 @@ describe("health", () => {
       },
     ]);
     open();
-    await vi.waitFor(async () => expect((await ready(url))[0]).toBe(200));
+    await vi.waitFor(async () => expect((await ready(url))[0]).toBe(200), 15_000);
   });
 
   it("stays ready while the backlog of a consumer is in partitions that another process has", async () => {

@@ -83,7 +83,7 @@ describe("a route that sends a command", () => {
     open();
     await vi.waitFor(async () => {
       expect(await (await fetch(address)).json()).toMatchObject({ state: "settled", command: "place-order" });
-    });
+    }, 15_000);
   });
 
   it("shows the operation as failed, and names the consumer, when something that followed is dead", async () => {
@@ -94,7 +94,7 @@ describe("a route that sends a command", () => {
     await vi.waitFor(async () => {
       const shown = await (await fetch(address)).json();
       expect(shown).toMatchObject({ state: "failed", dead: [{ consumer: "payments", type: "order.placed" }] });
-    });
+    }, 15_000);
   });
 
   it("answers 409 with the owner's reason when the command is refused, and publishes nothing", async () => {
@@ -153,7 +153,7 @@ describe("a route that sends a command", () => {
     open();
     await vi.waitFor(async () => {
       expect(await (await fetch(`${url}/operations/${answer.operation}`)).json()).toMatchObject({ state: "settled" });
-    });
+    }, 15_000);
   });
 
   it("takes the path's parameters into the data, and refuses a body that says something else", async () => {
@@ -462,7 +462,7 @@ describe("starting and stopping", () => {
     const answer = post(`${url}/orders`, { orderId: "o-1", pence: 100 });
     await inside;
     const stopped = app.stop();
-    await vi.waitFor(() => expect(raw(`${url}/health/live`, {})).rejects.toThrow("ECONNREFUSED"));
+    await vi.waitFor(() => expect(raw(`${url}/health/live`, {})).rejects.toThrow("ECONNREFUSED"), 15_000);
     open();
     const response = await answer;
     expect(response.status).toBe(202);

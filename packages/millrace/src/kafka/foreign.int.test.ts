@@ -39,7 +39,7 @@ const nth = (n: number) =>
     const record = (await readToEnd(log))[n - 1];
     if (record === undefined) throw new Error(`record ${n} is not there yet`);
     return record;
-  });
+  }, 15_000);
 
 if (servers === undefined) console.info("skipped: no Kafka");
 describe.skipIf(servers === undefined)("a record of another program", () => {

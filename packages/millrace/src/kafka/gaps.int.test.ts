@@ -35,7 +35,7 @@ describe.skipIf(servers === undefined)("offsets without a record", () => {
       await (kept ? transaction.commit() : transaction.abort());
     }
     // Two records and a marker each.
-    await vi.waitFor(async () => expect((await log.ends("orders"))[0]).toBe(12));
+    await vi.waitFor(async () => expect((await log.ends("orders"))[0]).toBe(12), 15_000);
     const batch = await log.read(all);
     expect(batch.records.map(({ id, offset }) => [id, offset])).toEqual([
       ["a", 0],
@@ -61,7 +61,7 @@ describe.skipIf(servers === undefined)("offsets without a record", () => {
     await transaction.commit();
     await vi.waitFor(async () => {
       expect((await readToEnd(log)).map(({ id }) => id)).toEqual(["open", behind.id]);
-    });
+    }, 15_000);
   });
 
   it("that compaction has emptied are passed over", { timeout: 60_000 }, async () => {

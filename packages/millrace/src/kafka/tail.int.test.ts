@@ -29,14 +29,14 @@ describe.skipIf(servers === undefined)("the ends of topics", () => {
     log.onAppended((topics) => void told.push([...topics]));
     const drafts = [draft(0), draft(2), draft(0)];
     await elsewhere.append(drafts);
-    await vi.waitFor(() => expect(told.flat()).toContain("orders"));
+    await vi.waitFor(() => expect(told.flat()).toContain("orders"), 15_000);
     const seen: string[] = [];
     await vi.waitFor(() => {
       const batch = read(log, next);
       expect(batch).not.toBeInstanceOf(Promise);
       expect((batch as Batch).records).toHaveLength(3);
       seen.push(...(batch as Batch).records.map(({ id }) => id));
-    });
+    }, 15_000);
     expect(seen.sort()).toEqual(drafts.map(({ id }) => id).sort());
   });
 

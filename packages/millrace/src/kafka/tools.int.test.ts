@@ -47,7 +47,7 @@ describe.skipIf(missing)("Kafka's own tools", { timeout: 60_000 }, () => {
       const found = await readToEnd(log);
       expect(found).toHaveLength(keys.length);
       return found;
-    });
+    }, 15_000);
     for (const key of keys)
       expect(records.find((record) => record.key === key)).toMatchObject({
         ...{ id: `id-${key}`, source: "console", type: "order.placed", data: { orderId: key } },

@@ -111,6 +111,28 @@ describe.skipIf(database === undefined)("a projection on PostgreSQL", () => {
     expect(await heard()).toBe(undefined);
   });
 
+  it("tells a commit that was under way when the store forgot later ones", { timeout: 60_000 }, async () => {
+    const schema = freshSchema();
+    const t = await started(schema);
+    const somebody = await pool.connect();
+    await somebody.query("BEGIN");
+    const { rows } = await somebody.query("SELECT pg_current_xact_id()::text AS commit");
+    await t.app.publish(added());
+    await expectRows(t, 3);
+    const type = "sums@1";
+    await pool.query(`UPDATE ${schema}_views.mr_document_changes SET ids = '' WHERE type = $1`, [type]);
+    const changes = t.app
+      .projection(sums)
+      .subscribe({ signal: AbortSignal.timeout(20_000) })
+      [Symbol.asyncIterator]();
+    expect((await changes.next()).value).toMatchObject({ type: "ready" });
+    const late = `INSERT INTO ${schema}_views.mr_document_changes VALUES ($1, $2, '["late"]')`;
+    await somebody.query(late, [type, rows[0].commit]);
+    await somebody.query("COMMIT");
+    somebody.release();
+    expect((await changes.next()).value).toMatchObject({ type: "row", id: "late" });
+  });
+
   it("is verified whole, though a transaction that is older than its rows ends meanwhile", {
     timeout: 60_000,
   }, async () => {

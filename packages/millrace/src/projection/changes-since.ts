@@ -19,18 +19,21 @@ export interface Told {
 export class ChangesSince {
   readonly #of: ChangesOf;
   #last: number;
-  /** Commits after it that were told, though one with a lower number may follow. */
+  /** What the store had forgotten up to this one is not missed, though commits before it may still be under way. */
+  readonly #forgotten: number;
+  /** Commits after the last that were told, though one with a lower number may follow. */
   readonly #ahead = new Set<number>();
 
-  constructor(of: ChangesOf, last: number) {
+  constructor(of: ChangesOf, last: number, forgotten = last) {
     this.#of = of;
     this.#last = last;
+    this.#forgotten = forgotten;
   }
 
   /** Those that come from now on. */
   static async now(of: ChangesOf): Promise<ChangesSince> {
     const { last, knownAfter } = await readChanges(of, { after: 0, limit: 0 });
-    const since = new ChangesSince(of, Math.max(last, knownAfter));
+    const since = new ChangesSince(of, last, knownAfter);
     while ((await since.next())?.more === true);
     return since;
   }
@@ -46,7 +49,7 @@ export class ChangesSince {
     let last: number | undefined;
     for (;;) {
       const page = await readChanges(this.#of, { after, limit });
-      if (page.knownAfter > this.#last) return undefined;
+      if (page.knownAfter > Math.max(this.#last, this.#forgotten)) return undefined;
       // No commit up to here can come after the first page was read.
       last ??= page.last;
       const commits = page.commits.filter(({ commit }) => !this.#ahead.has(commit));

@@ -61,6 +61,6 @@ describe.skipIf(database === undefined)("a PostgreSQL for tests", () => {
 if (kafka === undefined) console.info("skipped: no Kafka");
 describe.skipIf(kafka === undefined)("a Kafka for tests", () => {
   it("has a broker that listens", async () => {
-    await vi.waitFor(async () => expect(await listens(kafka?.address as string)).toBe(true));
+    await vi.waitFor(async () => expect(await listens(kafka?.address as string)).toBe(true), 15_000);
   });
 });
