@@ -65,7 +65,8 @@ class RunningApp implements App {
   readonly #plan: AppPlan;
   /** The services that run in this process. */
   #chosen: readonly ServiceDeclaration[] = [];
-  readonly #clock: Clock;
+  /** That of the engine, once it is open. */
+  #clock: Clock;
   readonly #random: Random;
   readonly #logger: Logger;
   readonly #drainMs: number;
@@ -102,6 +103,7 @@ class RunningApp implements App {
       logger: this.#logger,
       acceptRisks: options.acceptRisks ?? [],
     });
+    this.#clock = engine.clock ?? this.#clock;
     let parts: Parts;
     try {
       this.#assertNotStopped();

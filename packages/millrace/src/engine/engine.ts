@@ -55,6 +55,8 @@ export interface Trouble {
 
 /** An engine in use by one process. After `close` nothing of it may be called. */
 export interface OpenEngine {
+  /** What the app goes by in place of its own, where processes of several machines share the store's; else its own. */
+  readonly clock?: Clock;
   readonly log: LogReader & LogWriter & LogAdmin;
   readonly store: Store;
   readonly inspect: Inspect;

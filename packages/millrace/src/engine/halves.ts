@@ -1,4 +1,5 @@
 import type { Awaitable, LogHistory, LogReader, LogWriter, NewRecord, TopicShape } from "../log/log.js";
+import type { Clock } from "../runtime/clock.js";
 import type { Inspect } from "../store/inspect.js";
 import type { Operate } from "../store/operate.js";
 import type { Outbox } from "../store/outbox.js";
@@ -53,6 +54,8 @@ export interface StoreAdapter {
 
 /** A store in use by one process, beside a log. */
 export interface OpenStore {
+  /** As {@link OpenEngine.clock}. */
+  readonly clock?: Clock;
   readonly store: Store;
   readonly inspect: Inspect;
   readonly operate: Operate;

@@ -77,6 +77,7 @@ async function openHalves(
 
 /** Two halves in use by one process, with the relay between them. */
 class OpenHalves implements OpenEngine {
+  readonly clock: Clock;
   readonly log: OpenEngine["log"];
   readonly store: OpenEngine["store"];
   readonly inspect: OpenEngine["inspect"];
@@ -94,6 +95,7 @@ class OpenHalves implements OpenEngine {
   constructor(log: OpenLog, store: OpenStore, context: EngineContext) {
     this.#halves = { log, store };
     this.#context = context;
+    this.clock = store.clock ?? context.clock;
     const topics = topicsOf(log, store);
     this.log = {
       read: (request) => log.read(request),

@@ -26,6 +26,8 @@ export interface CoreParts {
   /** How long copies of events are told, in log time (default 30 days). */
   readonly inboxWindowMs?: number;
   dueJobs(): Promise<JobsDue | undefined>;
+  /** The database's time, to a question of the moment `asked` (monotonic). */
+  timed?(at: number, asked: number): void;
 }
 
 const ignore = () => {};
@@ -60,6 +62,7 @@ export class Core {
     this.#wire = new Wire({
       ...{ pool, shared, clock, logger, member, texts: places.texts },
       consumers: () => [...this.#consumers],
+      timed: (at, asked) => parts.timed?.(at, asked),
       heard: (news) => this.#heard(news),
       look: () => types.refreshAll(),
     });

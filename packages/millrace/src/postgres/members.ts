@@ -15,25 +15,35 @@ export interface Member {
   readonly alive: boolean;
 }
 
-/** A sign of life, and what the process takes part in. Returns true when it had been taken for dead, or was not known. */
+/** What a sign of life is answered with. */
+export interface Beat {
+  /** It had been taken for dead, or was not known. */
+  readonly back: boolean;
+  /** The database's time, in ms. */
+  readonly at: number;
+}
+
+/** A sign of life, and what the process takes part in. */
 export async function beat(
   session: Session,
   texts: Texts,
   { member, consumers }: Pick<Member, "member" | "consumers">,
-): Promise<boolean> {
+): Promise<Beat> {
   const row = await session.row(
     texts.of(
       "beat",
       `WITH before AS (SELECT heard FROM $shared.mr_members WHERE member = $1)
        INSERT INTO $shared.mr_members(member, consumers) VALUES ($1, $2)
        ON CONFLICT (member) DO UPDATE SET heard = clock_timestamp(), consumers = excluded.consumers
-       RETURNING coalesce((SELECT heard > clock_timestamp() - $3 * interval '1 millisecond' FROM before), false)`,
+       RETURNING coalesce((SELECT heard > clock_timestamp() - $3 * interval '1 millisecond' FROM before), false),
+         (extract(epoch FROM clock_timestamp()) * 1000)::bigint`,
     ),
     member,
     JSON.stringify(consumers),
     leaseMs,
   );
-  return row?.[0] !== true;
+  const [known, at] = row as [boolean, number];
+  return { back: !known, at };
 }
 
 /** All processes that were heard of lately, by the database's clock. */

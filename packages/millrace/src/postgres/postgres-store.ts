@@ -1,11 +1,13 @@
 import type { EngineContext } from "../engine/engine.js";
 import type { OpenLog, OpenStore, StoreAdapter } from "../engine/halves.js";
 import { Failure } from "../failure/failure.js";
+import { systemClock } from "../runtime/clock.js";
 import { type Duration, durationMs } from "../runtime/duration.js";
 import { uuidv7 } from "../runtime/ids.js";
 import { checkOptions } from "../runtime/options.js";
 import type { OperateParts } from "./acting.js";
 import { Core } from "./core.js";
+import { DatabaseClock } from "./database-clock.js";
 import { translated } from "./errors.js";
 import { Hygiene, type Keeping, keepingDefault } from "./hygiene.js";
 import { createInspect } from "./inspect.js";
@@ -94,14 +96,21 @@ interface StoreParts {
 
 async function openStore(
   { pool, shared, keeping }: StoreParts,
-  context: EngineContext,
+  given: EngineContext,
   log: OpenLog,
 ): Promise<OpenStore> {
-  const { clock, logger, random } = context;
+  const { logger, random } = given;
+  // A clock of the user's own, like that of a test, stays what it is.
+  const theirs = given.clock === systemClock ? new DatabaseClock(given.clock, logger) : undefined;
+  const clock = theirs ?? given.clock;
+  const context = { ...given, clock };
   const reads = { pool, shared, log, now: () => clock.now() };
   const member = `${process.pid}/${uuidv7(random).next(clock.now())}`;
   const jobs = () => translated(() => look(reads, dueJobs));
-  const core = new Core({ pool, shared, context, member, inboxWindowMs: keeping.inboxMs, dueJobs: jobs });
+  const core = new Core({
+    ...{ pool, shared, context, member, inboxWindowMs: keeping.inboxMs, dueJobs: jobs },
+    timed: (at, asked) => theirs?.heard(at, asked),
+  });
   await core.open();
   const left = (shards: readonly string[]) => {
     core.committed.tell(shards);
@@ -113,8 +122,10 @@ async function openStore(
   const { places, topics } = core;
   const users = new UserOutbox({ pool, places, topics, clock, ring: (shard) => left([shard]) });
   return {
+    clock,
     store: core.store,
-    inspect: createInspect(acting),
+    // Whether this machine's own clock is right is for people to see.
+    inspect: createInspect({ ...acting, now: () => given.clock.now() }),
     operate: createOperate(acting),
     outbox: new PostgresOutbox({
       ...{ pool, shared, member, leaseMs, logger },

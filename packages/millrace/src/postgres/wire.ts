@@ -21,6 +21,8 @@ export interface WireParts {
   readonly member: string;
   /** What it takes part in. */
   consumers(): readonly string[];
+  /** The database's time, to a question of the moment `asked` (monotonic). */
+  timed(at: number, asked: number): void;
   /** What other processes have told, or what may have been missed. */
   heard(news: News): void;
   /** Its types and topics are to be read anew, as others may have changed them. */
@@ -119,13 +121,14 @@ export class Wire {
   }
 
   async #beat(): Promise<void> {
-    const { texts, member, consumers, clock, heard } = this.#parts;
+    const { texts, member, consumers, clock, heard, timed } = this.#parts;
     const session = this.#session;
     if (session === undefined) return;
-    const at = clock.monotonic();
-    const back = await beat(session, texts, { member, consumers: consumers() });
+    const asked = clock.monotonic();
+    const { back, at } = await beat(session, texts, { member, consumers: consumers() });
+    timed(at, asked);
     const first = this.#beatAt === Number.NEGATIVE_INFINITY;
-    this.#beatAt = at;
+    this.#beatAt = asked;
     // It was taken for dead: it is to look what it still has.
     if (back && !first) heard({ change: everything });
   }
