@@ -74,6 +74,33 @@ describe.skipIf(database === undefined)("publishing in a transaction of one's ow
     expect(handled).toEqual(["a:1", "a:2", "a:3"]);
   });
 
+  it("refuses what is no transaction: nothing may be published that cannot be rolled back", async () => {
+    const refused = (given: Parameters<typeof app.outbox>[0], code: string, message: RegExp) =>
+      expect(app.outbox(given).publish(placed("stray", 1), { id: "stray/1" })).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+      });
+    await refused(pool, "OPTION_INVALID", /given a pool, .*BEGIN/);
+    await transaction("ROLLBACK", async (client) => {
+      await client.query("COMMIT");
+      await refused(client, "OPTION_INVALID", /in no transaction; .*BEGIN/);
+      // Not awaited: it is on its way before the publish.
+      const begun = client.query("BEGIN");
+      await app.outbox(client).publish(placed("stray", 2));
+      await begun;
+      await expect(client.query("SELECT 1 / 0")).rejects.toThrow("zero");
+      await refused(client, "CONFLICT", /ROLLBACK, and begin again/);
+    });
+    const elsewhere = new pg.Client({ connectionString: (database?.url ?? "").replace(/\/[^/]*$/, "/postgres") });
+    await elsewhere.connect();
+    await elsewhere.query("BEGIN");
+    await refused(elsewhere, "OPTION_INVALID", /no millrace_shop.mr_outbox: .* database of the store/);
+    await elsewhere.end();
+    await app.publish(placed("stray", 3));
+    await app.settled();
+    await expect.poll(() => handled).toEqual(["stray:3"]);
+  });
+
   it("keeps the order of the user's own locks", async () => {
     await pool.query("CREATE TABLE IF NOT EXISTS carts(id text PRIMARY KEY, pence integer)");
     await pool.query("INSERT INTO carts VALUES ('hot', 0) ON CONFLICT (id) DO UPDATE SET pence = 0");

@@ -3,7 +3,7 @@ import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import type { Clock } from "../runtime/clock.js";
 import { contentDigest, idReused } from "../store/identity.js";
-import { translated } from "./errors.js";
+import { sqlState, translated } from "./errors.js";
 import { dayOf } from "./names.js";
 import { outboxColumns, outboxText } from "./outbox-rows.js";
 import { makeDay, outboxDays } from "./partitions.js";
@@ -34,13 +34,17 @@ export class UserOutbox {
     this.#parts = parts;
   }
 
-  /** @throws {Failure} EVENT_ID_REUSED when an id of the caller's own is stored with other content. */
+  /**
+   * @throws {Failure} EVENT_ID_REUSED when an id of the caller's own is stored with other content; OPTION_INVALID when it is no
+   * transaction of this database; CONFLICT when it has failed before.
+   */
   async publish(transaction: Transaction, records: readonly NewRecord[]): Promise<void> {
     const [first] = records;
     if (first === undefined) return;
+    await assertWithin(transaction);
     const place = await this.#placeOf(first.topic);
     await this.#makeDay(place);
-    await translated(async () => {
+    await within(place, async () => {
       const fresh = await this.#fresh(transaction, place, records);
       if (fresh.length > 0) await insert(transaction, place, fresh);
     });
@@ -100,6 +104,50 @@ export class UserOutbox {
     const { clock, ring } = this.#parts;
     for (const ms of ringAfterMs) clock.after(ms, () => ring(shard));
     clock.after(ringAfterMs[0] as number, () => this.#ringing.delete(shard));
+  }
+}
+
+/** What clients and pools of `pg` tell of themselves. */
+interface Telling {
+  readonly idleCount?: unknown;
+  getTransactionStatus?(): unknown;
+}
+
+/** Outside of a transaction, the events would be published at once, whatever becomes of the user's own rows. */
+async function assertWithin(transaction: Transaction): Promise<void> {
+  const telling = transaction as Telling;
+  const isIdle = () => telling.getTransactionStatus?.() === "I";
+  // BEGIN may be on its way: what is asked behind it is answered behind it.
+  if (isIdle()) await transaction.query("SELECT 1", []);
+  if (telling.idleCount === undefined && !isIdle()) return;
+  const what = telling.idleCount === undefined ? "a client that is in no transaction" : "a pool, not a client of it";
+  throw new Failure(
+    "OPTION_INVALID",
+    `app.outbox: takes a client of pg in a transaction, and was given ${what}; await client.query("BEGIN") on a client of pool.connect() first`,
+    { details: { option: "transaction" } },
+  );
+}
+
+/** As {@link translated}, of statements in the user's own transaction. */
+async function within(place: Place, work: () => Promise<void>): Promise<void> {
+  try {
+    await translated(work);
+  } catch (error) {
+    const state = sqlState((error as Error).cause);
+    if (state === "25P02")
+      throw new Failure(
+        "CONFLICT",
+        "app.outbox: the transaction has failed at a statement before, and takes no more: ROLLBACK, and begin again",
+        { cause: error },
+      );
+    // undefined_table, invalid_schema_name
+    if (state === "42P01" || state === "3F000")
+      throw new Failure(
+        "OPTION_INVALID",
+        `app.outbox: the transaction is in a database that has no ${place.schema}.mr_outbox: it must be one of the database of the store`,
+        { cause: error, details: { option: "transaction" } },
+      );
+    throw error;
   }
 }
 
