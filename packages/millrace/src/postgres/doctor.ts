@@ -1,4 +1,7 @@
 import type { SeenLog } from "../engine/halves.js";
+import { Failure } from "../failure/failure.js";
+import type { Awaitable } from "../log/log.js";
+import { systemClock } from "../runtime/clock.js";
 import { deadLettersFinding, type Finding, positionsFinding, type TopicExtent } from "../store/findings.js";
 import type { RegisteredConsumer } from "../store/registered.js";
 import type { Position } from "../store/unit.js";
@@ -13,6 +16,8 @@ import { readTopics } from "./topic-reads.js";
 type Verdict = Omit<Finding, "check">;
 
 const clocksMs = 5_000;
+/** Well below what the command line waits. */
+const logMsMax = 4_000;
 const transactionMs = 60_000;
 
 /** Looks at the server, at Millrace's tables in it, and at what they say about consumers. */
@@ -26,7 +31,9 @@ export async function examine(parts: InspectParts): Promise<Finding[]> {
     registered: await readRegistrations(sight),
     positions: await readPositions(sight),
   }));
-  findings.push(...(await logRisks(parts)));
+  const ofLog = await logRisks(parts);
+  const logAnswers = !ofLog.some(({ check, ok }) => check === "log" && !ok);
+  findings.push(...ofLog);
   findings.push(
     await guarded(
       "clock",
@@ -34,7 +41,9 @@ export async function examine(parts: InspectParts): Promise<Finding[]> {
     ),
     await guarded("transactions", sighted(transactions)),
     await guarded("standby", sighted(standbys)),
-    await guarded("positions", () => positions(parts.log, stored)),
+    logAnswers
+      ? await guarded("positions", () => soon(positions(parts.log, stored)))
+      : { check: "positions", ok: false, detail: "are not compared with the log, as it does not answer" },
     await guarded("dead-letters", sighted(deadLetters)),
   );
   return findings;
@@ -71,13 +80,33 @@ async function risks({ pool, shared }: InspectParts): Promise<Finding[]> {
 async function logRisks(parts: InspectParts): Promise<Finding[]> {
   try {
     const topics = await look(parts, readTopics);
-    const found = await parts.log.preflight(topics);
+    const found = await soon(parts.log.preflight(topics));
     if (found.length > 0) return found.map(({ name, what }) => ({ check: name, ok: false, detail: what }));
-    const there = await parts.log.topics();
+    const there = await soon(parts.log.topics());
     const detail = `it answers and has ${there.length} topics; every setting keeps Millrace's promises`;
     return [{ check: "log", ok: true, detail }];
   } catch (error) {
     return [{ check: "log", ok: false, detail: storeFailure(error).message }];
+  }
+}
+
+/** A log that is away is waited for by whoever needs it; who asks what is wrong wants to hear that. */
+async function soon<T>(answer: Awaitable<T>): Promise<T> {
+  let cancel = (): void => {};
+  const late = new Promise<never>((_, reject) => {
+    cancel = systemClock.after(logMsMax, () =>
+      reject(
+        new Failure(
+          "LOG_UNAVAILABLE",
+          `it does not answer within ${logMsMax / 1_000} s: see that its servers run and can be reached from here. Commits go on, and what they publish waits in the outbox`,
+        ),
+      ),
+    );
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    cancel();
   }
 }
 
@@ -114,11 +143,11 @@ async function clocks({ session }: Sight, now: () => number): Promise<Verdict> {
   if (Math.abs(difference) <= clocksMs) return { ok: true, detail };
   return {
     ok: false,
-    detail: `${detail}: timers of different processes would be due at different times; set both by NTP`,
+    detail: `${detail}: timers, schedules and ctx.now() go by the database's in place of it; set both by NTP`,
   };
 }
 
-/** What is open holds up the relay: it sends what is older than every transaction under way. */
+/** The relay passes by what is open. */
 async function transactions({ session }: Sight): Promise<Verdict> {
   const open = await session.objects<{ who: string; ms: number }>(
     `SELECT format('pid %s (%s, %s)', pid, coalesce(nullif(application_name, ''), 'no name'), state) AS who,
@@ -135,7 +164,7 @@ async function transactions({ session }: Sight): Promise<Verdict> {
   const said = long.map(({ who, ms }) => `${who} for ${Math.round(ms / 1_000)} s`).join("; ");
   return {
     ok: false,
-    detail: `transactions are open: ${said}. Events committed since then are not sent to the log; end them: SELECT pg_terminate_backend(pid), ROLLBACK PREPARED`,
+    detail: `transactions are open: ${said}. What they have published is not sent before they commit, and rows that were replaced since cannot be cleaned away; end them: SELECT pg_terminate_backend(pid), ROLLBACK PREPARED`,
   };
 }
 

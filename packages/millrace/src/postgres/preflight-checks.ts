@@ -81,7 +81,7 @@ const checks: readonly Check[] = [
     name: "standby",
     why: ({ standby }, { readOnly }) =>
       standby ? `pg_is_in_recovery() is true: this server is a standby, and ${readOnly} on it` : undefined,
-    mend: () => "give the address of the primary, or add target_session_attrs=read-write to it",
+    mend: () => "give the address of the primary",
   },
   {
     name: "synchronous-commit",
