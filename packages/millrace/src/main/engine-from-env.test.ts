@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Failure, isFailure } from "../failure/failure.js";
+import { service } from "../service/declare.js";
 import { engineFromEnv } from "./engine-from-env.js";
+import { millrace } from "./millrace.js";
 import { kafkaAddress, postgresAddress } from "./server-address.js";
 
 const dir = mkdtempSync(join(tmpdir(), "millrace-env-"));
@@ -71,10 +73,34 @@ describe("the engine from the environment", () => {
     });
     expect(postgresAddress("MILLRACE_STORE", `${store}?schema=staging&sslmode=require&pool=20`)).toEqual({
       type: "postgres",
+      variable: "MILLRACE_STORE",
       url: `${store}?sslmode=require`,
       schema: "staging",
       poolMax: 20,
     });
+  });
+});
+
+describe("a server that cannot be reached", () => {
+  it.each([
+    ["MILLRACE_STORE", { MILLRACE_STORE: "postgres://ann:secret@127.0.0.1:1/shop" }],
+    [
+      "MILLRACE_LOG",
+      { MILLRACE_STORE: "postgres://ann@127.0.0.1:2/x", MILLRACE_LOG: "postgres://ann:secret@127.0.0.1:1/shop" },
+    ],
+  ])("is named with the setting that leads there, %s, and without its password", async (variable, env) => {
+    const app = millrace({ services: [service("a")], engine: engineFromEnv({ ...env, MILLRACE_DIR: dir }) });
+    const failure = await app.start().then(
+      () => undefined,
+      (error: Failure) => error,
+    );
+    expect(failure?.code).toMatch(/^(STORE|LOG)_UNAVAILABLE$/);
+    expect(failure?.message).toMatch(
+      new RegExp(
+        `ECONNREFUSED.*\\. ${variable} names 127\\.0\\.0\\.1:1, database shop: see that .* reached from here$`,
+      ),
+    );
+    expect(failure?.message).not.toContain("secret");
   });
 });
 

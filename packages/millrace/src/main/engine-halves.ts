@@ -1,6 +1,6 @@
 import type { EngineContext, OpenEngine } from "../engine/engine.js";
 import type { LogAdapter, SeenLog } from "../engine/halves.js";
-import { Failure } from "../failure/failure.js";
+import { Failure, isFailure } from "../failure/failure.js";
 import { engine } from "../outbox/engine.js";
 import type { Duration } from "../runtime/duration.js";
 import type { KafkaAddress, PostgresAddress } from "./server-address.js";
@@ -56,14 +56,36 @@ export async function openHalves(halves: EngineHalves, context: EngineContext): 
   try {
     const { postgresStore } = await import("../postgres/postgres-store.js");
     const { schema } = halves.store;
-    const opened = await engine({ log, store: postgresStore({ pool, ...(schema !== undefined && { schema }) }) }).open(
-      context,
-    );
+    const store = postgresStore({ pool, ...(schema !== undefined && { schema }) });
+    const opened = await engine({
+      log: { ...log, open: (given) => sayingWhere(halves.log ?? halves.store, () => log.open(given)) },
+      store: { ...store, open: (given, opened) => sayingWhere(halves.store, () => store.open(given, opened)) },
+    }).open(context);
     return ending(opened, endServers);
   } catch (error) {
     await endServers();
     throw error;
   }
+}
+
+/** What fails because a server cannot be used says which setting has led there. */
+export async function sayingWhere<T>(address: KafkaAddress | PostgresAddress, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (!isFailure(error) || !["STORE_UNAVAILABLE", "LOG_UNAVAILABLE"].includes(error.code)) throw error;
+    throw new Failure(
+      error.code,
+      `${error.message}. ${placeText(address)}: see that this is right, and that the server runs and can be reached from here`,
+      { cause: error },
+    );
+  }
+}
+
+function placeText(address: KafkaAddress | PostgresAddress): string {
+  if (address.type === "kafka") return `MILLRACE_LOG names ${address.brokers.join(", ")}`;
+  const { host, pathname } = new URL(address.url);
+  return `${address.variable} names ${host === "" ? "no host" : host}, database ${decodeURIComponent(pathname.slice(1))}`;
 }
 
 type Pool = import("pg").Pool;

@@ -3,6 +3,8 @@ import { Failure } from "../failure/failure.js";
 /** A database of PostgreSQL, and the schema of Millrace's tables in it. */
 export interface PostgresAddress {
   readonly type: "postgres";
+  /** Of the environment, that has it. */
+  readonly variable: string;
   /** Without Millrace's own parameters, for the package `pg`. */
   readonly url: string;
   readonly schema: string | undefined;
@@ -39,7 +41,7 @@ export function postgresAddress(variable: string, text: string): PostgresAddress
   url.searchParams.delete("pool");
   const poolMax = pool === null ? poolMaxDefault : wholeNumber(variable, "pool", pool);
   if (poolMax < 4) throw invalid(variable, "has a pool of fewer than 4 connections");
-  return { type: "postgres", url: url.href, schema, poolMax };
+  return { type: "postgres", variable, url: url.href, schema, poolMax };
 }
 
 // kafka-url = "kafka://" [ user ":" password "@" ] host ":" port *( "," host ":" port ) [ "/" ] [ "?" parameters ]

@@ -4,7 +4,7 @@ import type { Duration } from "../runtime/duration.js";
 import { silentLogger } from "../runtime/logger.js";
 import { systemRandom } from "../runtime/random.js";
 import type { Inspect } from "../store/inspect.js";
-import { type EngineHalves, openServers } from "./engine-halves.js";
+import { type EngineHalves, openServers, sayingWhere } from "./engine-halves.js";
 
 /** Servers that are only looked at. */
 export interface ServerSight {
@@ -31,7 +31,9 @@ export async function lookAtServers(halves: EngineHalves, patience: Duration): P
       await import("../postgres/names.js"),
     ];
     const { schema: shared = sharedSchemaDefault } = halves.store;
-    const inspect = await openReadOnly({ pool: servers.pool, shared, log, now: () => systemClock.now() });
+    const inspect = await sayingWhere(halves.store, () =>
+      openReadOnly({ pool: servers.pool, shared, log, now: () => systemClock.now() }),
+    );
     return { inspect, close };
   } catch (error) {
     await close();
