@@ -89,6 +89,21 @@ describe("an event loop that stands still", () => {
     expect(below.warnings).toEqual([]);
   }, 60_000);
 
+  it("is told from a process that was stopped, which did not compute", async () => {
+    const clock = virtualClock();
+    const { warnings, logger } = listening();
+    const watch = new LoopWatch({ clock, logger, delayMsMax: 100 });
+    watches.push(watch);
+    watch.start([]);
+    const nothing = new Int32Array(new SharedArrayBuffer(4));
+    await vi.waitFor(async () => {
+      Atomics.wait(nothing, 0, 0, 1_500);
+      await clock.advance(60_000);
+      expect(warnings.map(({ message }) => message)).toContainEqual(expect.stringMatching(/did not compute .*SIGSTOP/));
+    }, 20_000);
+    expect(warnings.at(-1)?.message).not.toContain("isolate");
+  }, 30_000);
+
   it("is not watched when turned off, nor with a test's clock unless asked", () => {
     const clock = virtualClock();
     expect(loopWatch({ loopDelayMax: false }, silentLogger)).toBeUndefined();

@@ -11,6 +11,8 @@ const resolutionMs = 20;
 const lookEveryMs = 1_000;
 const warnEveryMs = 60_000;
 const namesMax = 5;
+/** A loop that computed had at least this share of the time on a processor, also where others want it. */
+const busyMin = 0.2;
 
 export interface LoopWatchOptions {
   readonly clock: Clock;
@@ -39,6 +41,7 @@ export class LoopWatch {
   #ended = new Set<string>();
   #consumers: readonly Consumer[] = [];
   #warnedAt = Number.NEGATIVE_INFINITY;
+  #cpuMs = cpuMs();
   #cancel: Cancel = () => {};
 
   constructor(options: LoopWatchOptions) {
@@ -70,6 +73,8 @@ export class LoopWatch {
     const ended = this.#ended;
     this.#ended = new Set();
     this.#delay.reset();
+    const usedMs = cpuMs() - this.#cpuMs;
+    this.#cpuMs += usedMs;
     const now = clock.monotonic();
     if (delayMs <= delayMsMax || now - this.#warnedAt < warnEveryMs) return;
     this.#warnedAt = now;
@@ -77,11 +82,22 @@ export class LoopWatch {
       for (const run of consumer.underWay) if (now - run.startedAt >= delayMsMax) ended.add(nameOf(run));
     const handlers = [...ended].slice(0, namesMax);
     const who = handlers.length === 0 ? "no handler was running" : `running were: ${handlers.join(", ")}`;
+    // Whoever computes uses the processor.
+    const why =
+      usedMs < delayMs * busyMin
+        ? "It did not compute meanwhile: it was stopped (SIGSTOP, a debugger), its machine slept or was too busy, or it waited in a synchronous call"
+        : "Run a handler that computes for long with isolate";
     logger.warn(
-      { delayMs, handlers },
-      `the event loop stood still for ${delayMs} ms, and with it everything in this process; ${who}. Run a handler that computes for long with isolate`,
+      { delayMs, usedMs: Math.round(usedMs), handlers },
+      `the event loop stood still for ${delayMs} ms, and with it everything in this process; ${who}. ${why}`,
     );
   }
+}
+
+/** Time on processors, of all threads of this process. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }
 
 function nameOf({ claim, record }: Run): string {

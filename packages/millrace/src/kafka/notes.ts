@@ -5,6 +5,9 @@ import type { Cluster } from "./cluster.js";
 import type { Directory } from "./directory.js";
 import { grouped } from "./grouped.js";
 
+/** So many failures in a row are told. */
+const warnAt = 2;
+
 /** What notes are made of. */
 export interface NotesParts {
   readonly cluster: Cluster;
@@ -23,7 +26,9 @@ export class Notes {
   readonly #written = new Map<string, number>();
   #cancel: Cancel | undefined;
   #writing: Promise<void> = Promise.resolve();
-  #refused = false;
+  #closed = false;
+  /** How often in a row they could not be written. */
+  #refused = 0;
 
   constructor(parts: NotesParts) {
     this.#parts = parts;
@@ -37,8 +42,12 @@ export class Notes {
       const key = `${group} ${position.topic} ${position.partition}`;
       if (this.#written.get(key) !== position.frontier) this.#fresh.set(key, { group, position });
     }
-    if (this.#fresh.size === 0 || this.#cancel !== undefined) return;
-    this.#cancel = this.#parts.clock.after(settings.offsetsEveryMs, () => {
+    if (this.#fresh.size > 0) this.#writeLater();
+  }
+
+  #writeLater(): void {
+    const { clock, cluster } = this.#parts;
+    this.#cancel ??= clock.after(cluster.settings.offsetsEveryMs, () => {
       this.#cancel = undefined;
       this.#writing = this.#write();
     });
@@ -46,6 +55,7 @@ export class Notes {
 
   /** Writes what is new now, and for no longer than a moment. */
   async close(msMax: number): Promise<void> {
+    this.#closed = true;
     this.#cancel?.();
     await Promise.race([this.#writing.then(() => this.#write()), this.#parts.cluster.pause(msMax)]);
   }
@@ -69,11 +79,14 @@ export class Notes {
         }
       });
       for (const [key, { position }] of notes) this.#written.set(key, position.frontier);
-      this.#refused = false;
+      this.#refused = 0;
     } catch (error) {
-      if (!this.#refused)
+      for (const [key, note] of notes) if (!this.#fresh.has(key)) this.#fresh.set(key, note);
+      this.#refused += 1;
+      // The first time, Kafka may be making the topic that it keeps them in.
+      if (this.#refused === warnAt)
         logger.warn({ err: error }, "offsets for Kafka's own tools cannot be written; consumers go on");
-      this.#refused = true;
+      if (!this.#closed) this.#writeLater();
     }
   }
 }
