@@ -4,7 +4,11 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { type Failure, isFailure } from "../failure/failure.js";
+import { silentLogger } from "../runtime/logger.js";
+import { seededRandom } from "../runtime/random.js";
 import { service } from "../service/declare.js";
+import { passWhile } from "../testing/passing-time.js";
+import { virtualClock } from "../testing/virtual-clock.js";
 import { engineFromEnv } from "./engine-from-env.js";
 import { millrace } from "./millrace.js";
 import { kafkaAddress, postgresAddress } from "./server-address.js";
@@ -102,6 +106,22 @@ describe("a server that cannot be reached", () => {
     );
     expect(failure?.message).not.toContain("secret");
   });
+});
+
+it("is told of Kafka with whether it was asked for TLS, and as whom: a broker that wants them closes the connection", async () => {
+  const clock = virtualClock();
+  const context = { clock, random: seededRandom(1), logger: silentLogger };
+  const failure = async (parameters: string, user = "") => {
+    const env = { MILLRACE_STORE: store, MILLRACE_LOG: `kafka://${user}127.0.0.1:1${parameters}`, MILLRACE_DIR: dir };
+    return await passWhile(clock, engineFromEnv(env).open(context)).then(
+      () => "",
+      (error: Failure) => error.message,
+    );
+  };
+  expect(await failure("")).toMatch(/MILLRACE_LOG names 127\.0\.0\.1:1, without TLS, without a user: see that/);
+  const named = await failure("?tls=true&sasl=scram-sha-256", "ann:secret@");
+  expect(named).toMatch(/127\.0\.0\.1:1, with TLS, as a user of SCRAM-SHA-256: see that/);
+  expect(named).not.toContain("secret");
 });
 
 describe("a package that is not installed", () => {

@@ -83,7 +83,9 @@ export async function sayingWhere<T>(address: KafkaAddress | PostgresAddress, op
 }
 
 function placeText(address: KafkaAddress | PostgresAddress): string {
-  if (address.type === "kafka") return `MILLRACE_LOG names ${address.brokers.join(", ")}`;
+  // A broker that wants TLS, or a user, closes the connections of those who come without.
+  if (address.type === "kafka")
+    return `MILLRACE_LOG names ${address.brokers.join(", ")}, ${address.tls ? "with" : "without"} TLS, ${address.sasl === undefined ? "without a user" : `as a user of ${address.sasl.mechanism}`}`;
   const { host, pathname } = new URL(address.url);
   return `${address.variable} names ${host === "" ? "no host" : host}, database ${decodeURIComponent(pathname.slice(1))}`;
 }
