@@ -25,24 +25,43 @@ export function positionsFinding(
   topics: ReadonlyMap<string, TopicExtent>,
 ): Omit<Finding, "check"> {
   const problems = known.flatMap((position) => strayed(position, topics.get(position.topic)));
+  const grown = new Set<string>();
   const names = new Set(known.map(({ consumer, topic, partition }) => JSON.stringify([consumer, topic, partition])));
   for (const { consumer, topics: heard } of registered) {
     for (const { topic: name, incarnation } of heard) {
       const topic = topics.get(name);
       if (topic === undefined) problems.push(`${consumer}: topic ${name} does not exist`);
       else if (topic.incarnation !== incarnation) problems.push(`${consumer}: topic ${name} was deleted and made anew`);
+      const had = known.filter((one) => one.consumer === consumer && one.topic === name).length;
+      if (
+        topic !== undefined &&
+        had > 0 &&
+        hasGrown(topic, had, (at) => names.has(JSON.stringify([consumer, name, at])))
+      ) {
+        grown.add(`topic ${name} has ${topic.partitions} partitions now, and had ${had}`);
+        continue;
+      }
       for (let partition = 0; partition < (topic?.partitions ?? 0); partition += 1) {
         if (!names.has(JSON.stringify([consumer, name, partition])))
           problems.push(`${consumer}: its position in ${name}/${partition} is missing`);
       }
     }
   }
-  if (problems.length === 0) return { ok: true, detail: `${known.length} positions, all inside their topics` };
+  if (problems.length === 0 && grown.size === 0)
+    return { ok: true, detail: `${known.length} positions, all inside their topics` };
   const more = problems.length > problemsMax ? `; and ${problems.length - problemsMax} more` : "";
-  return {
-    ok: false,
-    detail: `${problems.slice(0, problemsMax).join("; ")}${more}. Restore a backup, or forget the consumer`,
-  };
+  const said = grown.size === 0 ? [] : [`${[...grown].join("; ")}: somebody added some. ${grownAdvice}`];
+  if (problems.length > 0)
+    said.push(`${problems.slice(0, problemsMax).join("; ")}${more}. Restore a backup, or forget the consumer`);
+  return { ok: false, detail: said.join(". ") };
+}
+
+const grownAdvice =
+  "What is in the new ones is not handled, and no process starts any more (PARTITIONS_CHANGED): make a new topic of that count, and move to it";
+
+/** Whether a consumer has the first positions of a topic, and lacks the others. */
+function hasGrown({ partitions }: TopicExtent, had: number, has: (partition: number) => boolean): boolean {
+  return had < partitions && Array.from({ length: partitions }, (_, at) => has(at) === at < had).every(Boolean);
 }
 
 function strayed(
