@@ -11,7 +11,7 @@ import { installShared } from "./install.js";
 import * as leases from "./leases.js";
 import type { News } from "./news.js";
 import { type Place, Places } from "./places.js";
-import type { PgPool } from "./pool.js";
+import { hearLosses, type PgPool } from "./pool.js";
 import { transact } from "./session.js";
 import { PostgresStore } from "./store.js";
 import { Topics } from "./topics.js";
@@ -46,6 +46,7 @@ export class Core {
   readonly #types: DocumentTypes;
   readonly #consumers = new Set<string>();
   #closed = false;
+  #deafen = ignore;
 
   constructor(parts: CoreParts) {
     const { pool, shared, context, member } = parts;
@@ -77,11 +78,16 @@ export class Core {
 
   async open(): Promise<void> {
     const { pool, shared } = this.#parts;
-    // A connection that is lost while nobody uses it is no concern of ours: the next one is another.
-    pool.on("error", ignore);
-    await translated(() => installShared(pool, shared));
-    await translated(() => this.#wire.open());
-    await this.topics.all();
+    this.#deafen = hearLosses(pool);
+    try {
+      await translated(() => installShared(pool, shared));
+      await translated(() => this.#wire.open());
+      await translated(() => this.topics.all());
+    } catch (error) {
+      // Whoever ends the pool waits for its connections, and one of them is the wire's.
+      await this.close();
+      throw error;
+    }
   }
 
   /** Tells the other processes. */
@@ -101,7 +107,7 @@ export class Core {
       context.logger.warn({ err: error }, "leases could not be given back in order");
     }
     await this.#wire.close();
-    pool.removeListener("error", ignore);
+    this.#deafen();
   }
 
   #committed({ service }: Place, { lanes, timers, results, events }: CommitNews): void {

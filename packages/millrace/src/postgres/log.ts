@@ -9,7 +9,7 @@ import { LogBells } from "./log-bells.js";
 import { dropOld, writeNotes } from "./log-retention.js";
 import { logSchemaDefault, reachable, readsOfLog } from "./log-sight.js";
 import { LogTopics } from "./log-topics.js";
-import type { PgPool } from "./pool.js";
+import { hearLosses, type PgPool } from "./pool.js";
 import { preflight } from "./preflight.js";
 
 /** Where the log is. */
@@ -61,7 +61,7 @@ async function openLog(
   { pool, schema }: Required<PostgresLogOptions>,
   { clock, logger }: EngineContext,
 ): Promise<OpenLog> {
-  pool.on("error", ignore);
+  const deafen = hearLosses(pool);
   const topics = new LogTopics(pool, schema);
   const at = { pool, schema, topics };
   const reads = readsOfLog(at);
@@ -104,7 +104,7 @@ async function openLog(
       closed = true;
       cancel();
       bells.close();
-      pool.removeListener("error", ignore);
+      deafen();
     },
   };
 }

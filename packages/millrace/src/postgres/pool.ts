@@ -35,5 +35,24 @@ export interface PgNotice {
 export interface PgPool {
   connect(): Promise<PgClient>;
   on(event: "error", heard: (error: Error) => void): unknown;
-  removeListener(event: string, heard: () => void): unknown;
+  /** Tells a new connection before whoever waits for one has it. */
+  on(event: "connect", heard: (client: PgClient) => void): unknown;
+  removeListener(event: string, heard: (client: PgClient) => void): unknown;
+}
+
+const ignore = () => {};
+
+/**
+ * Hears what the pool's connections say when they are lost, and does nothing: the statement under way fails, and the next
+ * connection is another. Without an ear it would end the process, also when a connection is lost while it is being handed out.
+ * Returns what ends the hearing.
+ */
+export function hearLosses(pool: PgPool): () => void {
+  const hear = (client: PgClient) => void client.on("error", ignore);
+  pool.on("error", ignore);
+  pool.on("connect", hear);
+  return () => {
+    pool.removeListener("error", ignore);
+    pool.removeListener("connect", hear);
+  };
 }

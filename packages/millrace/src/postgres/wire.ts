@@ -88,6 +88,7 @@ export class Wire {
   async #connect(): Promise<void> {
     const { pool, shared, member, heard } = this.#parts;
     const client = await pool.connect();
+    let listening = false;
     try {
       client.on("notification", ({ channel, payload }: PgNotice) => {
         if (channel !== shared) return;
@@ -98,10 +99,12 @@ export class Wire {
       const session = new Session(client);
       await session.script(`LISTEN ${shared}`);
       this.#session = session;
+      listening = true;
       await this.#beat();
     } catch (error) {
-      if (this.#session?.client === client) this.#session = undefined;
-      client.release(true);
+      // Once it was ours, its loss may have been told before.
+      if (listening) this.#lost(client);
+      else client.release(true);
       throw error;
     }
   }

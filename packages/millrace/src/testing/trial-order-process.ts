@@ -8,7 +8,7 @@ import { dayOf } from "../postgres/names.js";
 import { makeDay, outboxDays } from "../postgres/partitions.js";
 import { follow, naive } from "./trial-naive.js";
 import { OrderJudge, type OrderProof, type TrialPage } from "./trial-order.js";
-import { committedByKey, makeKeys, write } from "./trial-writers.js";
+import { committedByKey, makeKeys, write, writeStaged } from "./trial-writers.js";
 
 const [url, ...sizes] = process.argv.slice(2) as [string, ...string[]];
 const [events, writers, kills, killMs] = sizes.map(Number) as [number, number, number, number];
@@ -60,7 +60,12 @@ const started = performance.now();
 const killing = killAgainAndAgain();
 const judges = Object.entries(naive).map(([name, way]) => ({ name, way, judge: new OrderJudge() }));
 const following = judges.map((one) => follow(pool, { table, ...one, ended: () => ended }));
-const committed = await write({ pool, table, writers, enough: (written) => written >= events && relays > kills });
+const written = await write({ pool, table, writers, enough: (count) => count >= events && relays > kills });
+const losing = judges.filter(({ name }) => name === "by id" || name === "by time");
+const staged = await writeStaged({ pool, table }, async (key, n) => {
+  while (!losing.every((one) => one.judge.has(key, n))) await pause(1);
+});
+const committed = written + staged;
 const writtenMs = performance.now() - started;
 ended = true;
 const last = await killing;

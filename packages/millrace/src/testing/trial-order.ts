@@ -23,6 +23,10 @@ export class OrderJudge {
     return this.#arrived;
   }
 
+  has(key: string, n: number): boolean {
+    return this.#keys.get(key)?.seen.has(n) === true;
+  }
+
   heard(key: string, n: number): void {
     let known = this.#keys.get(key);
     if (known === undefined) {
@@ -42,8 +46,7 @@ export class OrderJudge {
   /** `committed` says how many events of each key there are. */
   verdict(committed: ReadonlyMap<string, number>): TrialVerdict {
     let lost = 0;
-    for (const [key, count] of committed)
-      for (let n = 1; n <= count; n += 1) if (this.#keys.get(key)?.seen.has(n) !== true) lost += 1;
+    for (const [key, count] of committed) for (let n = 1; n <= count; n += 1) if (!this.has(key, n)) lost += 1;
     return { lost, inversions: this.#inversions, copies: this.#copies };
   }
 }

@@ -14,7 +14,25 @@ export interface TcpProxy {
   loseRequest(text: string): Promise<void>;
   /** The next time that a client sends this, it stands still from there on, as a process does that was stopped. */
   freezeAt(text: string): Promise<void>;
+  /** The nth new client from now hears in one breath that it is let in, and that the server shuts down. Resolves when it has. */
+  dismiss(nth: number): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What PostgreSQL says when a client may ask its first question, and no transaction is open. */
+const ready = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+const shutdown = errorResponse({ S: "FATAL", V: "FATAL", C: "57P01", M: "terminating connection due to a test" });
+
+function errorResponse(fields: Readonly<Record<string, string>>): Buffer {
+  const body = Buffer.from(
+    Object.entries(fields)
+      .map(([type, text]) => `${type}${text}\0`)
+      .join("")
+      .concat("\0"),
+  );
+  const head = Buffer.alloc(5, "E");
+  head.writeInt32BE(4 + body.length, 1);
+  return Buffer.concat([head, body]);
 }
 
 interface Fault {
@@ -28,9 +46,11 @@ export async function tcpProxy(to: string): Promise<TcpProxy> {
   const target = new URL(to);
   const sockets = new Set<Socket>();
   let fault: Fault | undefined;
+  let dismissal: { left: number; happened(): void } | undefined;
   const server = createServer((client) => {
     const upstream = connect({ host: target.hostname, port: Number(target.port) });
     let silent = false;
+    let isNew = true;
     const end = () => {
       client.destroy();
       upstream.destroy();
@@ -59,8 +79,13 @@ export async function tcpProxy(to: string): Promise<TcpProxy> {
     });
     upstream.on("data", (bytes) => {
       // The answer is here: it was done. Nobody hears of it.
-      if (silent) end();
-      else client.write(bytes);
+      if (silent) return end();
+      if (!isNew || !bytes.subarray(-ready.length).equals(ready)) return void client.write(bytes);
+      isNew = false;
+      if (dismissal === undefined || --dismissal.left > 0) return void client.write(bytes);
+      client.end(Buffer.concat([bytes, shutdown]));
+      dismissal.happened();
+      dismissal = undefined;
     });
   });
   server.listen(0, "127.0.0.1");
@@ -76,6 +101,10 @@ export async function tcpProxy(to: string): Promise<TcpProxy> {
     loseAnswerTo: (text) => next(text, "answer lost"),
     loseRequest: (text) => next(text, "request lost"),
     freezeAt: (text) => next(text, "frozen"),
+    dismiss: (nth) =>
+      new Promise((happened) => {
+        dismissal = { left: nth, happened };
+      }),
     async close() {
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -31,16 +31,48 @@ export async function write(writing: Writing): Promise<number> {
   return state.committed;
 }
 
-async function writeOn({ pool, table, enough }: Writing, writer: number, state: { committed: number }): Promise<void> {
-  const random = seededRandom(writer + 1);
-  const chance = (of: number) => random.next() < of;
-  const client = await pool.connect();
-  // The next numbers of keys, and an event for each, as one statement: the locks first, in order, then the rows.
-  const text = `WITH moved AS (UPDATE trial_keys AS k SET n = k.n + $2 FROM (SELECT key FROM trial_keys WHERE key = ANY($1) ORDER BY key FOR UPDATE) AS held
+/** The next numbers of keys, and an event for each, as one statement: the locks first, in order, then the rows. */
+function eventsText(table: string): string {
+  return `WITH moved AS (UPDATE trial_keys AS k SET n = k.n + $2 FROM (SELECT key FROM trial_keys WHERE key = ANY($1) ORDER BY key FOR UPDATE) AS held
       WHERE k.key = held.key RETURNING k.key, k.n)
     INSERT INTO ${table}(topic, partition, key, id, source, correlation, committed, record)
     SELECT 'orders', 0, key, key || '-' || number, 'shop', 'c', $3, '{"type":"order.placed","version":1,"time":1,"hops":0,"data":"' || number || '"}'
     FROM (SELECT key, generate_series(n - $2 + 1, n) AS number FROM moved) AS numbered ORDER BY number`;
+}
+
+/**
+ * Writes what the naive ways go wrong with, whatever the machine's timing: one transaction that is older than another and writes
+ * behind it, and one that commits behind what was `seen` of a younger one. Tells how many events those are.
+ */
+export async function writeStaged(
+  { pool, table }: Pick<Writing, "pool" | "table">,
+  seen: (key: string, n: number) => Promise<void>,
+): Promise<number> {
+  const [older, younger] = [await pool.connect(), await pool.connect()];
+  const text = eventsText(table);
+  const insert = (client: pg.PoolClient, key: string) => client.query(text, [[key], 1, Date.now()]);
+  try {
+    await older.query("BEGIN; SELECT pg_current_xact_id()");
+    await insert(younger, "k1");
+    await insert(older, "k1");
+    await older.query("COMMIT");
+    await older.query("BEGIN");
+    await insert(older, "k2");
+    await insert(younger, "k3");
+    await seen("k3", (await committedByKey(pool)).get("k3") as number);
+    await older.query("COMMIT");
+    return 4;
+  } finally {
+    older.release();
+    younger.release();
+  }
+}
+
+async function writeOn({ pool, table, enough }: Writing, writer: number, state: { committed: number }): Promise<void> {
+  const random = seededRandom(writer + 1);
+  const chance = (of: number) => random.next() < of;
+  const client = await pool.connect();
+  const text = eventsText(table);
   const insert = async (count: number, times: number) => {
     const some = Array.from({ length: count }, () => `k${1 + Math.floor(random.next() * keys)}`);
     const { rowCount } = await client.query(text, [some, times, Date.now()]);
