@@ -62,9 +62,15 @@ describe("three processes on one file", () => {
     expect(report.killsAfterAck).toBeGreaterThanOrEqual(report.kills / 2);
   });
 
+  // A file that is spoiled early may keep a consumer from applying anything, and then there is nothing to be lost or doubled.
   it("are caught when a commit is not one transaction", { timeout: 300_000 }, async () => {
-    const { code, report } = await chaos("--kills", 25, "--seed", seed, "--rate", 120, "--fault", "atomic");
-    expect(code).toBe(10);
-    expect(report.lost + report.duplicated).toBeGreaterThan(0);
+    let found = 0;
+    for (let run = 0; run < 4 && found === 0; run += 1) {
+      const faulty = ["--kills", 25, "--rate", 120, "--fault", "atomic"];
+      const { code, report } = await chaos(...faulty, "--seed", seed + run, "--dir", join(dir, String(run)));
+      expect(code).toBe(10);
+      found = report.lost + report.duplicated;
+    }
+    expect(found).toBeGreaterThan(0);
   });
 });

@@ -3,13 +3,15 @@ import type { Logger } from "../runtime/logger.js";
 
 /** Machines that NTP sets differ by less. */
 const offMsMax = 1_000;
-/** An answer that took longer says too little about the time. */
+/** An answer that took longer says little about the time; the first one is better than none. */
 const tripMsMax = 250;
 
 /** A moment by the database's clock, and by the clock of this process that nobody sets. */
 interface Moment {
   readonly at: number;
   readonly monotonic: number;
+  /** By how much this machine's clock may differ, as nobody knows how long the answer was on its way. */
+  readonly offMsMax: number;
 }
 
 /**
@@ -29,8 +31,10 @@ export class DatabaseClock implements Clock {
 
   now(): number {
     const own = this.#own.now();
-    const theirs = this.#theirs() ?? own;
-    return Math.abs(own - theirs) > offMsMax ? theirs : own;
+    const heard = this.#heard;
+    if (heard === undefined) return own;
+    const theirs = Math.floor(heard.at + this.monotonic() - heard.monotonic);
+    return Math.abs(own - theirs) > heard.offMsMax ? theirs : own;
   }
 
   monotonic(): number {
@@ -44,20 +48,17 @@ export class DatabaseClock implements Clock {
   /** The database has said what time it is, to a question of the moment `asked` by the monotonic clock. */
   heard(at: number, asked: number): void {
     const monotonic = this.monotonic();
-    if (monotonic - asked > tripMsMax) return;
+    const tripMs = monotonic - asked;
+    if (tripMs > tripMsMax && this.#heard !== undefined) return;
     // Not from when it was asked: this clock is behind the database's rather than ahead of it.
-    this.#heard = { at, monotonic };
+    this.#heard = { at, monotonic, offMsMax: offMsMax + tripMs };
     const offMs = this.#own.now() - at;
-    const off = Math.abs(offMs) > offMsMax;
+    const off = Math.abs(offMs) > this.#heard.offMsMax;
     if (off && !this.#off)
       this.#logger.warn(
         { offMs },
         `this machine's clock is ${Math.abs(offMs)} ms ${offMs > 0 ? "ahead of" : "behind"} the database's: timers, schedules and ctx.now() go by the database's; set both by NTP`,
       );
     this.#off = off;
-  }
-
-  #theirs(): number | undefined {
-    return this.#heard && Math.floor(this.#heard.at + this.monotonic() - this.#heard.monotonic);
   }
 }

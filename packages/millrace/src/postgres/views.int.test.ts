@@ -4,6 +4,7 @@ import { localAdmin } from "../admin/local.js";
 import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { engine } from "../outbox/engine.js";
+import { rowChanges } from "../projection/changes.js";
 import { projection } from "../projection/projection.js";
 import { sqlProjection } from "../projection/sql.js";
 import { service } from "../service/declare.js";
@@ -131,6 +132,41 @@ describe.skipIf(database === undefined)("a projection on PostgreSQL", () => {
     await somebody.query("COMMIT");
     somebody.release();
     expect((await changes.next()).value).toMatchObject({ type: "row", id: "late" });
+  });
+
+  it("is looked at less often while a transaction that stays open has its changes read again", {
+    timeout: 60_000,
+  }, async () => {
+    const schema = freshSchema();
+    const t = await started(schema);
+    const type = "sums@1";
+    const waits: number[] = [];
+    const stopping = new AbortController();
+    const host = {
+      ...{ name: "sums", store: t.running.engine.store, service: "views", type: () => type },
+      clock: {
+        after(ms: number, run: () => void) {
+          waits.push(ms);
+          const waiting = setImmediate(run);
+          return () => clearImmediate(waiting);
+        },
+      },
+    };
+    const somebody = await pool.connect();
+    await somebody.query("BEGIN; SELECT pg_current_xact_id()");
+    const changes = rowChanges(host, { signal: stopping.signal });
+    await changes.next();
+    const ended = changes.next();
+    await vi.waitFor(() => expect(waits.at(-1)).toBe(50), 20_000);
+    const many = "SELECT $1, pg_current_xact_id()::text::bigint + n, '[]' FROM generate_series(1, 400) AS n";
+    await pool.query(`INSERT INTO ${schema}_views.mr_document_changes ${many}`, [type]);
+    await vi.waitFor(() => expect(waits.at(-1)).toBe(250), 20_000);
+    await somebody.query("COMMIT");
+    somebody.release();
+    for (let n = 0; n < 500; n += 1) await pool.query("SELECT pg_current_xact_id()");
+    await vi.waitFor(() => expect(waits.at(-1)).toBe(50), 20_000);
+    stopping.abort();
+    expect(await ended).toMatchObject({ done: true });
   });
 
   it("is verified whole, though a transaction that is older than its rows ends meanwhile", {

@@ -43,6 +43,11 @@ export class ChangesSince {
     return this.#last;
   }
 
+  /** How many commits are read again by the next look, as one that is older may still be under way. */
+  get ahead(): number {
+    return this.#ahead.size;
+  }
+
   /** Undefined when there were more than the store remembers. */
   async next(limit = 1_000): Promise<Told | undefined> {
     let after = this.#last;

@@ -28,12 +28,12 @@ export interface ChangesHost {
   readonly name: string;
   readonly store: Store;
   readonly service: string;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, "after">;
   /** The type of the rows that answer, as of this moment. */
   type(): Promise<string> | string;
 }
 
-/** How often is looked while nothing changes: by a number of rows of an index. */
+/** How often is looked: by a number of rows of an index, more of them beside a transaction that stays open (see {@link pauseMs}). */
 const lookMs = 50;
 const commitsAtOnce = 100;
 
@@ -76,9 +76,9 @@ export async function* rowChanges<Row>(host: ChangesHost, options: SubscribeOpti
       }
       at = Math.min(commit, since.last);
     }
-    if (told.commits.length > 0) continue;
+    if (told.more) continue;
     at = since.last;
-    await paused(clock, signal);
+    await paused(clock, pauseMs(since.ahead), signal);
   }
 }
 
@@ -99,14 +99,19 @@ function seenBy(cursor: string, type: string): number | undefined {
   return cursor.slice(0, slash) === type && /^\d{1,15}$/.test(commit) ? Number(commit) : undefined;
 }
 
-function paused(clock: Clock, signal: AbortSignal | undefined): Promise<void> {
+/** Who looks through so many commits again does so the less often: two a millisecond at most. */
+function pauseMs(ahead: number): number {
+  return lookMs + ahead / 2;
+}
+
+function paused(clock: Pick<Clock, "after">, ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
       cancel();
       signal?.removeEventListener("abort", end);
       resolve();
     };
-    const cancel = clock.after(lookMs, end);
+    const cancel = clock.after(ms, end);
     signal?.addEventListener("abort", end);
   });
 }
