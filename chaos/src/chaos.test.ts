@@ -62,14 +62,15 @@ describe("three processes on one file", () => {
     expect(report.killsAfterAck).toBeGreaterThanOrEqual(report.kills / 2);
   });
 
-  // A file that is spoiled early may keep a consumer from applying anything, and then there is nothing to be lost or doubled.
+  // No kill may have met the middle of a commit, and a file that is spoiled early may keep a consumer from applying anything: then
+  // nothing was lost or doubled, and another run shows it.
   it("are caught when a commit is not one transaction", { timeout: 300_000 }, async () => {
     let found = 0;
-    for (let run = 0; run < 4 && found === 0; run += 1) {
+    for (let run = 0; run < 6 && found === 0; run += 1) {
       const faulty = ["--kills", 25, "--rate", 120, "--fault", "atomic"];
       const { code, report } = await chaos(...faulty, "--seed", seed + run, "--dir", join(dir, String(run)));
-      expect(code).toBe(10);
       found = report.lost + report.duplicated;
+      if (found > 0) expect(code).toBe(10);
     }
     expect(found).toBeGreaterThan(0);
   });
