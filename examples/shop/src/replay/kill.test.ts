@@ -10,6 +10,11 @@ import { makeSample } from "./sample.js";
 
 /** The built program: a process that is killed must be one of its own. */
 const program = resolve(import.meta.dirname, "../../dist/replay.js");
+/** With it, a process that is to be killed does not end in another way. */
+const doomed = [
+  "--import",
+  resolve(import.meta.dirname, "../../../../packages/millrace/dist/testing/faults-doomed.js"),
+];
 
 let dir: string;
 beforeAll(async () => {
@@ -23,14 +28,14 @@ interface Replay {
   readonly flags: readonly string[];
 }
 
-function start({ file, flags }: Replay): ChildProcess {
-  const args = [program, file, ...flags, "--data-dir", join(dir, `data${flags.join("")}`), "--json"];
+function start({ file, flags }: Replay, before: readonly string[] = []): ChildProcess {
+  const args = [...before, program, file, ...flags, "--data-dir", join(dir, `data${flags.join("")}`), "--json"];
   return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** Kills the replay with -9 once it says that it has come so far: invoices are on the disk, the shop is amid them. */
 async function killAt(percent: number, run: Replay): Promise<void> {
-  const child = start(run);
+  const child = start(run, doomed);
   const ended = once(child, "exit");
   let line = "no progress was shown";
   for await (line of createInterface({ input: child.stderr ?? process.stdin })) {

@@ -1,13 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "../embedded/sqlite.js";
 import { seededRandom } from "../runtime/random.js";
+import { live } from "../testing/trial-lives.js";
 
 const program = fileURLToPath(new URL("../../dist/app/crash-process.js", import.meta.url));
 const kills = 20;
@@ -24,25 +22,6 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs the program once; kills it when it has written `lines` numbers. Calls `heard` with each. */
-async function life(args: readonly unknown[], lines: number, heard: (n: number) => void): Promise<"killed" | "ended"> {
-  const child: ChildProcess = spawn(process.execPath, [program, ...args.map(String)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const exited = once(child, "exit") as Promise<[number | null, string | null]>;
-  let count = 0;
-  if (child.stdout === null) throw new Error("no output to read");
-  for await (const line of createInterface({ input: child.stdout })) {
-    heard(Number(line));
-    count += 1;
-    if (count === lines) child.kill("SIGKILL");
-  }
-  const [code, signal] = await exited;
-  if (signal === "SIGKILL") return "killed";
-  expect(code).toBe(0);
-  return "ended";
-}
-
 interface Lives {
   readonly mode: "ours" | "classic";
   readonly orders: number;
@@ -52,15 +31,13 @@ interface Lives {
 }
 
 /** Kills twenty lives, each after at least one number, then lets one end. */
-async function manyLives({ mode, orders, heard, from }: Lives): Promise<number> {
+async function manyLives({ mode, orders, heard, from }: Lives): Promise<void> {
   const random = seededRandom(seed);
-  let killed = 0;
-  for (let round = 0; round < kills; round += 1) {
-    const lines = 1 + Math.floor(random.next() * (orders / (kills + 2)));
-    if ((await life([mode, folder, orders, from()], lines, heard)) === "killed") killed += 1;
-  }
-  expect(await life([mode, folder, orders, from()], Number.POSITIVE_INFINITY, heard)).toBe("ended");
-  return killed;
+  const once = (killAfter?: number) =>
+    live({ args: [program, mode, folder, orders, from()], killAfter, heard: (line) => heard(Number(line)) });
+  for (let round = 0; round < kills; round += 1)
+    expect(await once(1 + Math.floor(random.next() * (orders / (kills + 2))))).toBe("SIGKILL");
+  expect(await once()).toBeNull();
 }
 
 function rows(file: string, sql: string): readonly Record<string, number | string>[] {
@@ -81,8 +58,7 @@ it("loses, doubles and reorders nothing when the process is killed 20 times in t
     while (acknowledged.has(n)) n += 1;
     return n;
   };
-  const killed = await manyLives({ mode: "ours", orders, heard: (n) => acknowledged.add(n), from });
-  expect(killed).toBe(kills);
+  await manyLives({ mode: "ours", orders, heard: (n) => acknowledged.add(n), from });
   expect(acknowledged.size).toBe(orders);
 
   const wanted = Array.from({ length: orders }, (_, index) => index + 1);
@@ -105,9 +81,8 @@ it("loses, doubles and reorders nothing when the process is killed 20 times in t
 
 it("does lose events where a consumer marks them as processed before it handles them", async () => {
   const orders = 1_000;
-  const killed = await manyLives({ mode: "classic", orders, heard: () => {}, from: () => 1 });
-  expect(killed).toBe(kills);
+  await manyLives({ mode: "classic", orders, heard: () => {}, from: () => 1 });
   const [handled] = rows("classic.db", "SELECT count(DISTINCT n) AS n FROM handled");
-  console.log(`crash: marking first lost ${orders - Number(handled?.n)} of ${orders} events in ${killed} kills`);
+  console.log(`crash: marking first lost ${orders - Number(handled?.n)} of ${orders} events in ${kills} kills`);
   expect(Number(handled?.n)).toBeLessThan(orders);
 }, 180_000);

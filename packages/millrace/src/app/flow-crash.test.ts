@@ -1,13 +1,11 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "../embedded/sqlite.js";
 import { seededRandom } from "../runtime/random.js";
+import { live } from "../testing/trial-lives.js";
 
 const program = fileURLToPath(new URL("../../dist/app/flow-process.js", import.meta.url));
 const kills = 20;
@@ -24,23 +22,6 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Runs the program once, and kills it when it has written so many lines. */
-async function life(from: number, lines: number, heard: (n: number) => void): Promise<boolean> {
-  const child = spawn(process.execPath, [program, folder, String(events), String(from)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const exited = once(child, "exit") as Promise<[number | null, string | null]>;
-  let count = 0;
-  for await (const line of createInterface({ input: child.stdout })) {
-    heard(Number(line));
-    count += 1;
-    if (count === lines) child.kill("SIGKILL");
-  }
-  const [code, signal] = await exited;
-  if (signal !== "SIGKILL") expect(code).toBe(0);
-  return signal === "SIGKILL";
-}
 
 function rows(sql: string): readonly Record<string, number | string>[] {
   const database = openDatabase(join(folder, "millrace.db"), { readOnly: true });
@@ -59,13 +40,11 @@ it("handles the last event of each key, and none twice or out of order, when the
     return n;
   };
   const random = seededRandom(seed);
-  let killed = 0;
-  for (let round = 0; round < kills; round += 1) {
-    const lines = 1 + Math.floor(random.next() * (events / (kills + 2)));
-    if (await life(from(), lines, (n) => acknowledged.add(n))) killed += 1;
-  }
-  expect(await life(from(), Number.POSITIVE_INFINITY, (n) => acknowledged.add(n))).toBe(false);
-  expect(killed).toBe(kills);
+  const once = (killAfter?: number) =>
+    live({ args: [program, folder, events, from()], killAfter, heard: (line) => acknowledged.add(Number(line)) });
+  for (let round = 0; round < kills; round += 1)
+    expect(await once(1 + Math.floor(random.next() * (events / (kills + 2))))).toBe("SIGKILL");
+  expect(await once()).toBeNull();
   expect(acknowledged.size).toBe(events);
 
   const newest = new Map<string, number>();

@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "../embedded/sqlite.js";
 import { seededRandom } from "../runtime/random.js";
+import { live } from "../testing/trial-lives.js";
 
 const program = fileURLToPath(new URL("../../dist/app/poison-process.js", import.meta.url));
 const events = 200;
@@ -21,20 +21,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** One life of the program, killed after so many lines if it is still there. True when it ended in order. */
-async function life(mode: string, killAfter = Number.POSITIVE_INFINITY): Promise<boolean> {
-  const child = spawn(process.execPath, [program, folder, String(events), mode], {
-    stdio: ["ignore", "pipe", mode === "abort" ? "ignore" : "inherit"],
-  });
-  const exited = once(child, "exit") as Promise<[number | null, string | null]>;
-  let lines = 0;
-  for await (const _ of createInterface({ input: child.stdout })) {
-    lines += 1;
-    if (lines === killAfter) child.kill("SIGKILL");
-  }
-  const [code, signal] = await exited;
-  if (signal === null) expect(code).toBe(0);
-  return signal === null;
+/** One life of the program, killed after so many lines. True when it ended in order. */
+async function life(mode: string, killAfter?: number): Promise<boolean> {
+  const stderr = mode === "abort" ? "ignore" : "inherit";
+  return (await live({ args: [program, folder, events, mode], killAfter, stderr })) === null;
 }
 
 function rows(sql: string): readonly Record<string, unknown>[] {
@@ -152,10 +142,8 @@ it("ten kills of an innocent process make no dead letter", async () => {
   const seed = Number(process.env.CRASH_SEED ?? Math.floor(performance.timeOrigin));
   console.log(`poison: seed ${seed} (set CRASH_SEED to repeat it)`);
   const random = seededRandom(seed);
-  let killed = 0;
   for (let kill = 0; kill < 10; kill += 1)
-    if (!(await life("innocent", 1 + Math.floor(random.next() * 12)))) killed += 1;
-  expect(killed).toBe(10);
+    expect(await life("innocent", 1 + Math.floor(random.next() * 12))).toBe(false);
   expect(await life("innocent")).toBe(true);
   expect(rows("SELECT * FROM mr_lane_entries")).toEqual([]);
   expect(rows("SELECT DISTINCT crashes FROM mr_positions")).toEqual([{ crashes: 0 }]);

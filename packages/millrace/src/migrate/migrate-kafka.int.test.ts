@@ -16,6 +16,7 @@ import { engineFromEnv } from "../main/engine-from-env.js";
 import { service } from "../service/declare.js";
 import { endTrials, tempFolder } from "../testing/trial.js";
 import { trialDatabase } from "../testing/trial-database.js";
+import { doomed } from "../testing/trial-lives.js";
 import { endRealTrials, type RealTrial, realTrial } from "../testing/trial-real.js";
 import { trialServers } from "../testing/trial-services.js";
 import { counts, sharedWork, steps } from "../testing/trial-shared-work.js";
@@ -127,7 +128,7 @@ const main = fileURLToPath(new URL("../cli/main.js", import.meta.url));
 const children = new Set<ChildProcess>();
 
 /** `millrace migrate-engine`, in a process of its own. */
-function migrating(dir: string): ChildProcess {
+function migrating(dir: string, before: readonly string[] = []): ChildProcess {
   const args = [
     "migrate-engine",
     "--from",
@@ -140,16 +141,19 @@ function migrating(dir: string): ChildProcess {
     "-o",
     "json",
   ];
-  const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [...before, main, ...args], { env: { ...process.env, ...env } });
   children.add(child);
   return child;
 }
 
 /** Starts it, and kills it when the servers hold something that they did not. */
 async function killedWhen(dir: string, holds: () => Promise<boolean>): Promise<void> {
-  const child = migrating(dir);
+  const child = migrating(dir, doomed);
   const exit = once(child, "exit");
-  await vi.waitFor(async () => expect(child.exitCode !== null || (await holds())).toBe(true), { ...soon, interval: 5 });
+  await vi.waitFor(async () => expect(child.signalCode ?? child.exitCode ?? (await holds())).not.toBe(false), {
+    ...soon,
+    interval: 5,
+  });
   child.kill("SIGKILL");
   expect(await exit).toEqual([null, "SIGKILL"]);
 }

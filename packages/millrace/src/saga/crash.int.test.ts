@@ -1,7 +1,8 @@
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { seededRandom } from "../runtime/random.js";
 import { endTrials } from "../testing/trial.js";
-import { audit, endLives, type Fire, oneAfterTheOther, sideBySide } from "../testing/trial-bank-lives.js";
+import { audit, type Fire, oneAfterTheOther, sideBySide } from "../testing/trial-bank-lives.js";
+import { endLives } from "../testing/trial-lives.js";
 import { dropPlaces, type TrialGround, trialGrounds } from "../testing/trial-place.js";
 import { endRealTrials } from "../testing/trial-real.js";
 

@@ -1,7 +1,8 @@
 import { afterEach, expect, it } from "vitest";
 import { seededRandom } from "../runtime/random.js";
 import { endTrials, tempFolder } from "../testing/trial.js";
-import { audit, endLives, type Fire, oneAfterTheOther, sideBySide } from "../testing/trial-bank-lives.js";
+import { audit, type Fire, oneAfterTheOther, sideBySide } from "../testing/trial-bank-lives.js";
+import { endLives } from "../testing/trial-lives.js";
 import { endRealTrials } from "../testing/trial-real.js";
 
 const seed = Number(process.env.CRASH_SEED ?? Math.floor(performance.timeOrigin));

@@ -1,18 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { expect, vi } from "vitest";
 import type { Random } from "../runtime/random.js";
 import type { FaultPlan } from "./faults-process.js";
 import { accounts, bank, openingPence, reservations, transferOf, transferring, unlucky } from "./trial-bank.js";
+import { live } from "./trial-lives.js";
 import { engineAt, placeText, type TrialPlace } from "./trial-place.js";
 import { realTrial } from "./trial-real.js";
 
 // What the tests of saga/crash have in common: processes that share a bank, and are killed.
 
-const program = new URL("./trial-bank-process.js", import.meta.url).pathname;
-const faultsProgram = new URL("./faults-process.js", import.meta.url).href;
-const running = new Set<ChildProcess>();
+const program = new URL("../../dist/testing/trial-bank-process.js", import.meta.url).pathname;
+const faultsProgram = new URL("../../dist/testing/faults-process.js", import.meta.url).href;
 
 /** A bank under fire: where it is, how many transfers are asked for, how often processes are killed, and where by chance. */
 export interface Fire {
@@ -23,38 +20,24 @@ export interface Fire {
   readonly faults?: FaultPlan;
 }
 
-interface Life {
-  readonly child: ChildProcess;
-  readonly over: Promise<"killed" | "ended">;
+interface Course {
+  readonly range: readonly [from: number, to: number];
+  /** Told each number that is on disk. */
+  heard?(n: number): void;
+  /** After how many numbers it is killed, if it is. */
+  readonly killAfter?: number;
 }
 
-/** Ends what the tests of a file have left running. */
-export function endLives(): void {
-  for (const child of running) child.kill("SIGKILL");
-  running.clear();
-}
-
-/** Starts the program; `heard` is told each number that is on disk. */
-function live({ place, faults }: Fire, range: readonly [from: number, to: number], heard: Heard): Life {
+/** Runs the program, and answers which signal ended it, if any. */
+function life({ place, faults }: Fire, { range, heard, killAfter }: Course): Promise<string | null> {
   const loaded = faults === undefined ? [] : ["--import", faultsProgram];
-  const child = spawn(process.execPath, [...loaded, program, placeText(place), ...range.map(String)], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, MILLRACE_FAULTS: JSON.stringify(faults ?? {}) },
+  return live({
+    args: [...loaded, program, placeText(place), ...range],
+    env: { MILLRACE_FAULTS: JSON.stringify(faults ?? {}) },
+    killAfter,
+    heard: (line) => heard?.(Number(line)),
   });
-  running.add(child);
-  if (child.stdout === null) throw new Error("no output to read");
-  createInterface({ input: child.stdout }).on("line", (line) => heard(Number(line), child));
-  const over = (once(child, "exit") as Promise<[number | null, string | null]>).then(([code, signal]) => {
-    running.delete(child);
-    if (signal === "SIGKILL") return "killed" as const;
-    expect(code).toBe(0);
-    return "ended" as const;
-  });
-  return { child, over };
 }
-
-type Heard = (n: number, child: ChildProcess) => void;
-const nobody: Heard = () => {};
 
 /** Kills by chance, one process after the other, and then lets one end; answers how many transfers were acknowledged. */
 export async function oneAfterTheOther(fire: Fire): Promise<number> {
@@ -65,16 +48,12 @@ export async function oneAfterTheOther(fire: Fire): Promise<number> {
     while (acked.has(n)) n += 1;
     return n;
   };
-  for (let life = 0; life < kills; life += 1) {
-    let left = 1 + Math.floor(random.next() * (count / (kills + 2)));
-    const { over } = live(fire, [from(), count], (n, child) => {
-      acked.add(n);
-      left -= 1;
-      if (left === 0) child.kill("SIGKILL");
-    });
-    expect(await over).toBe("killed");
+  const heard = (n: number) => void acked.add(n);
+  for (let kill = 0; kill < kills; kill += 1) {
+    const killAfter = 1 + Math.floor(random.next() * (count / (kills + 2)));
+    expect(await life(fire, { range: [from(), count], heard, killAfter })).toBe("SIGKILL");
   }
-  expect(await live(fire, [from(), count], (n) => acked.add(n)).over).toBe("ended");
+  expect(await life(fire, { range: [from(), count], heard })).toBeNull();
   return acked.size;
 }
 
@@ -82,22 +61,17 @@ export async function oneAfterTheOther(fire: Fire): Promise<number> {
 export async function sideBySide(fire: Fire): Promise<void> {
   const { count, kills, random } = fire;
   const half = count / 2;
+  const halves = [
+    [1, half],
+    [half + 1, count],
+  ] as const;
   for (let round = 0; round < kills; round += 1) {
-    const doomed = round % 2;
-    let left = 20 + Math.floor(random.next() * (half / 6));
-    const heard = (which: number): Heard =>
-      which === doomed
-        ? (_, child) => {
-            left -= 1;
-            if (left === 0) child.kill("SIGKILL");
-          }
-        : nobody;
-    const lives = [live(fire, [1, half], heard(0)), live(fire, [half + 1, count], heard(1))];
-    const ends = await Promise.all(lives.map(({ over }) => over));
-    expect([ends[doomed], ends[1 - doomed]]).toEqual(["killed", "ended"]);
+    const killAfter = 20 + Math.floor(random.next() * (half / 6));
+    const [doomed, other] = round % 2 === 0 ? halves : halves.toReversed();
+    const ends = await Promise.all([life(fire, { range: doomed, killAfter }), life(fire, { range: other })]);
+    expect(ends).toEqual(["SIGKILL", null]);
   }
-  const last = [live(fire, [1, half], nobody), live(fire, [half + 1, count], nobody)];
-  expect(await Promise.all(last.map(({ over }) => over))).toEqual(["ended", "ended"]);
+  expect(await Promise.all(halves.map((range) => life(fire, { range })))).toEqual([null, null]);
 }
 
 /** Every transfer has ended as it had to, and no penny is missing or anywhere between. */
