@@ -64,15 +64,18 @@ export function outboxText({ first, committed }: { readonly first: number; reado
 }
 
 /** What {@link outboxText} writes: topics, partitions, keys, ids, sources, correlations, records. */
-export function outboxColumns(records: readonly NewRecord[]): string[] {
+export function outboxColumns(
+  records: readonly NewRecord[],
+  texts: (values: readonly string[]) => string | Buffer = textArray,
+): (string | Buffer)[] {
   return [
-    textArray(records.map(({ topic }) => topic)),
+    texts(records.map(({ topic }) => topic)),
     plainArray(records.map(({ partition }) => partition)),
-    textArray(records.map(({ key }) => key)),
-    textArray(records.map(({ id }) => id)),
-    textArray(records.map(({ source }) => source)),
-    textArray(records.map(correlationOf)),
-    textArray(records.map(outboxRecord)),
+    texts(records.map(({ key }) => key)),
+    texts(records.map(({ id }) => id)),
+    texts(records.map(({ source }) => source)),
+    texts(records.map(correlationOf)),
+    texts(records.map(outboxRecord)),
   ];
 }
 

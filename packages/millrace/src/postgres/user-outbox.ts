@@ -3,6 +3,7 @@ import { Failure } from "../failure/failure.js";
 import type { NewRecord } from "../log/log.js";
 import type { Clock } from "../runtime/clock.js";
 import { contentDigest, idReused } from "../store/identity.js";
+import { writtenTextArray } from "./arrays.js";
 import { sqlState, translated } from "./errors.js";
 import { dayOf } from "./names.js";
 import { outboxColumns, outboxText } from "./outbox-rows.js";
@@ -159,7 +160,7 @@ async function insert(transaction: Transaction, { schema }: Place, records: read
   await rowsOf(
     transaction,
     outboxText({ first: 1, committed }).replace("$schema", () => schema),
-    outboxColumns(records),
+    outboxColumns(records, writtenTextArray),
   );
 }
 

@@ -90,7 +90,7 @@ export function upsertText({ first, version }: { readonly first: number; readonl
 }
 
 /** What {@link upsertText} writes. */
-export function upsertColumns(writes: readonly DocumentWrite[]): string[] {
+export function upsertColumns(writes: readonly DocumentWrite[]): (string | Buffer)[] {
   return [
     textArray(writes.map(({ type }) => type)),
     textArray(writes.map(({ id }) => id)),

@@ -18,7 +18,7 @@ export function inboxText(first: number): string {
 }
 
 /** What {@link inboxText} writes. */
-export function inboxColumns(rows: readonly InboxRow[]): string[] {
+export function inboxColumns(rows: readonly InboxRow[]): (string | Buffer)[] {
   return [
     plainArray(rows.map(({ day }) => day)),
     plainArray(rows.map(({ number }) => number)),
