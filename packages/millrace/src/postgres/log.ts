@@ -14,7 +14,7 @@ import { preflight } from "./preflight.js";
 
 /** Where the log is. */
 export interface PostgresLogOptions {
-  /** A pool of the package `pg`. It stays yours: end it after the app has stopped. */
+  /** A pool of the package `pg` (not `pg.native`). It stays yours: end it after the app has stopped. */
   readonly pool: PgPool;
   /** The schema of its tables (default "millracelog"). */
   readonly schema?: string;

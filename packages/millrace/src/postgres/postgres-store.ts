@@ -35,7 +35,7 @@ export interface PostgresKeep {
 
 /** Where the state is, and how it is kept. */
 export interface PostgresStoreOptions {
-  /** A pool of the package `pg`, of four connections at least. It stays yours: end it after the app has stopped. */
+  /** A pool of the package `pg` (not `pg.native`), of four connections at least. It stays yours: end it after the app has stopped. */
   readonly pool: PgPool;
   /** The schema that all services share, and the beginning of their own schemas' names (default "millrace"). */
   readonly schema?: string;
