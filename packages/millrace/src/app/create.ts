@@ -6,7 +6,7 @@ import { embedded } from "../embedded/embedded.js";
 import type { Transaction } from "../engine/engine.js";
 import { Failure } from "../failure/failure.js";
 import type { ProjectionRows } from "../projection/rows.js";
-import { type Clock, systemClock } from "../runtime/clock.js";
+import { type Cancel, type Clock, systemClock } from "../runtime/clock.js";
 import { durationMs } from "../runtime/duration.js";
 import { type Logger, pinoLogger } from "../runtime/logger.js";
 import { checkOptions, shown } from "../runtime/options.js";
@@ -39,6 +39,8 @@ import { type ReadSaga, readSaga } from "./read-sagas.js";
 import { runningOf } from "./running.js";
 import { transactionOutbox } from "./transaction-outbox.js";
 
+const ignore = () => {};
+
 /** An app of these services, not yet running. Extensions start after its consumers and stop before them. */
 export function createApp(options: AppOptions, extensions: readonly Extension[]): App {
   return new RunningApp(options, extensions);
@@ -63,13 +65,12 @@ class RunningApp implements App {
   readonly #extensions: readonly Extension[];
   readonly #services: readonly ServiceDeclaration[];
   readonly #plan: AppPlan;
-  /** The services that run in this process. */
-  #chosen: readonly ServiceDeclaration[] = [];
   /** That of the engine, once it is open. */
   #clock: Clock;
   readonly #random: Random;
   readonly #logger: Logger;
   readonly #drainMs: number;
+  #opening: Promise<Parts> | undefined;
   #parts: Parts | undefined;
   #stopping: Promise<void> | undefined;
   #close: () => void = () => {};
@@ -94,30 +95,15 @@ class RunningApp implements App {
   }
 
   async start(options: StartOptions = {}): Promise<void> {
-    this.#chosen = chosenServices(this.#services, options);
-    if (this.#parts !== undefined || this.#stopping !== undefined)
+    if ((this.#opening ?? this.#parts ?? this.#stopping) !== undefined)
       throw new Failure("APP_STOPPED", "start: this app was started before; make a new one with millrace({ … })");
-    const engine = await (this.#options.engine ?? embedded()).open({
-      clock: this.#clock,
-      random: this.#random,
-      logger: this.#logger,
-      acceptRisks: options.acceptRisks ?? [],
+    const chosen = chosenServices(this.#services, options);
+    this.#opening = this.#open(chosen, options);
+    const parts = await this.#opening.finally(() => {
+      this.#opening = undefined;
     });
-    this.#clock = engine.clock ?? this.#clock;
-    let parts: Parts;
     try {
-      this.#assertNotStopped();
-      parts = assemble(engine, {
-        ...{ options: this.#options, plan: this.#plan, chosen: this.#chosen },
-        ...{ clock: this.#clock, random: this.#random, logger: this.#logger, drainMs: this.#drainMs },
-      });
-    } catch (error) {
-      await engine.close();
-      throw error;
-    }
-    this.#parts = parts;
-    try {
-      await openParts(parts, this.#plan, this.#chosen);
+      await openParts(parts, this.#plan, chosen);
       // Where the store goes on answering, a stop meanwhile has kept nothing from being opened.
       this.#assertNotStopped();
       if (this.#options.signals !== false)
@@ -127,6 +113,7 @@ class RunningApp implements App {
       parts.loop?.start(parts.consumers);
       await parts.timers.arm();
       parts.jobs.wake();
+      const { engine } = parts;
       const seen = { engine, plan: this.#plan, services: this.#services, clock: this.#clock, logger: this.#logger };
       const running = runningOf(seen, parts.consumers, parts);
       for (const extension of this.#extensions) {
@@ -139,6 +126,24 @@ class RunningApp implements App {
       this.#assertNotStopped();
     } catch (error) {
       await this.stop();
+      throw error;
+    }
+  }
+
+  async #open(chosen: readonly ServiceDeclaration[], { acceptRisks = [] }: StartOptions): Promise<Parts> {
+    const context = { clock: this.#clock, random: this.#random, logger: this.#logger, acceptRisks };
+    const engine = await (this.#options.engine ?? embedded()).open(context);
+    try {
+      this.#assertNotStopped();
+      this.#clock = engine.clock ?? this.#clock;
+      const parts = assemble(engine, {
+        ...{ options: this.#options, plan: this.#plan, chosen },
+        ...{ clock: this.#clock, random: this.#random, logger: this.#logger, drainMs: this.#drainMs },
+      });
+      this.#parts = parts;
+      return parts;
+    } catch (error) {
+      await engine.close();
       throw error;
     }
   }
@@ -216,11 +221,23 @@ class RunningApp implements App {
 
   async #stop(): Promise<void> {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.off(name, this.#onSignal);
+    await this.#opened();
     const parts = this.#parts;
     try {
       if (parts !== undefined) await stopParts(parts, this.#drainMs);
     } finally {
       this.#close();
     }
+  }
+
+  /** An engine that is being opened is closed again by the start, which sees the stop; one that hangs is not waited for longer than the drain time. */
+  async #opened(): Promise<void> {
+    if (this.#opening === undefined) return;
+    let cancel: Cancel = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#clock.after(this.#drainMs, resolve);
+    });
+    await Promise.race([this.#opening.then(ignore, ignore), late]);
+    cancel();
   }
 }

@@ -4,9 +4,11 @@ import { event } from "../contract/event.js";
 import { topic } from "../contract/topic.js";
 import { embedded } from "../embedded/embedded.js";
 import type { Engine } from "../engine/engine.js";
+import { Failure } from "../failure/failure.js";
 import { service } from "../service/declare.js";
 import { gate, Trial } from "../testing/trial.js";
 import { remote } from "../testing/trial-remote.js";
+import { virtualClock } from "../testing/virtual-clock.js";
 import type { App, Extension } from "./app.js";
 import { createApp } from "./create.js";
 
@@ -57,5 +59,82 @@ describe("an app that is stopped while it starts", () => {
     go.open();
     await expect(starting).rejects.toMatchObject({ code: "APP_STOPPED" });
     expect(process.listenerCount("SIGTERM")).toBe(heard);
+  });
+
+  /** The file, behind gates: opening it, and closing it, take as long as a test likes. */
+  function slowly() {
+    const [opening, open, closing, close] = [gate(), gate(), gate(), gate()];
+    const file = embedded(":memory:");
+    const engine: Engine = {
+      ...file,
+      async open(context) {
+        opening.open();
+        await open.opened;
+        const opened = await file.open(context);
+        const closeFile = opened.close.bind(opened);
+        const end = async () => {
+          closing.open();
+          await close.opened;
+          await closeFile();
+        };
+        return Object.assign(opened, { close: end });
+      },
+    };
+    return { engine, opening, open, closing, close };
+  }
+
+  it("has stopped once the engine that was being opened is closed", async () => {
+    const { engine, opening, open, closing, close } = slowly();
+    const app = createApp({ services: [service("empty")], engine }, []);
+    const starting = app.start();
+    await opening.opened;
+    let stopped = false;
+    const stopping = app.stop().then(() => {
+      stopped = true;
+    });
+    open.open();
+    await closing.opened;
+    expect(stopped).toBe(false);
+    close.open();
+    await stopping;
+    await app.closed;
+    await expect(starting).rejects.toMatchObject({ code: "APP_STOPPED" });
+  });
+
+  it("does not wait for an engine that is never opened longer than the drain time", async () => {
+    const { engine, opening } = slowly();
+    const clock = virtualClock();
+    const app = createApp({ services: [service("empty")], engine, clock, drain: "3s" }, []);
+    const starting = app.start();
+    await opening.opened;
+    const stopping = app.stop();
+    await clock.advance(3_000);
+    await stopping;
+    await app.closed;
+    expect(await Promise.race([starting, "still starting"])).toBe("still starting");
+  });
+
+  it("is started once, though it is asked twice at once", async () => {
+    const { engine, open, close } = slowly();
+    const app = createApp({ services: [service("empty")], engine }, []);
+    const starting = app.start();
+    await expect(app.start()).rejects.toMatchObject({ code: "APP_STOPPED" });
+    open.open();
+    await starting;
+    close.open();
+    await app.stop();
+  });
+
+  it("may be started again when its engine could not be opened", async () => {
+    const [file, errors] = [embedded(":memory:"), [new Failure("STORE_UNAVAILABLE", "away")]];
+    const open: Engine["open"] = async (context) => {
+      const error = errors.pop();
+      if (error !== undefined) throw error;
+      return file.open(context);
+    };
+    const app = createApp({ services: [service("empty")], engine: { ...file, open } }, []);
+    await expect(app.start()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    await app.start();
+    await app.stop();
   });
 });
