@@ -13,7 +13,7 @@ const program = resolve(import.meta.dirname, "../../dist/replay.js");
 /** With it, a process that is to be killed does not end in another way. */
 const doomed = [
   "--import",
-  resolve(import.meta.dirname, "../../../../packages/millrace/dist/testing/faults-doomed.js"),
+  new URL("../../../../packages/millrace/dist/testing/faults-doomed.js", import.meta.url).href,
 ];
 
 let dir: string;

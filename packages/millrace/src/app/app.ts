@@ -191,9 +191,15 @@ export interface Extension {
  * STORE_FULL or STORE_UNAVAILABLE when the engine cannot write: nothing is stored, the caller may try again.
  */
 export interface App {
-  /** @throws {Failure} OPTION_INVALID when no service of the app has a name that is given. */
+  /**
+   * @throws {Failure} OPTION_INVALID when no service of the app has a name that is given; APP_STOPPED when it was started
+   * before, or is stopped meanwhile. An app whose engine could not be opened may be started again.
+   */
   start(options?: StartOptions): Promise<void>;
-  /** Stops fetching, lets running handlers finish within the drain time, commits, closes. */
+  /**
+   * Stops fetching, lets running handlers finish within the drain time, commits, closes. During a start it waits for the
+   * engine that is being opened, and closes it, within the drain time.
+   */
   stop(): Promise<void>;
   /** Resolves when the event is on disk. */
   publish(event: Message<EventName, unknown>, options?: PublishOptions): Promise<Published>;

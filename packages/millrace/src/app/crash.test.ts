@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "../embedded/sqlite.js";
 import { seededRandom } from "../runtime/random.js";
-import { live } from "../testing/trial-lives.js";
+import { endLives, live } from "../testing/trial-lives.js";
 
 const program = fileURLToPath(new URL("../../dist/app/crash-process.js", import.meta.url));
 const kills = 20;
@@ -19,6 +19,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  endLives();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -30,11 +31,11 @@ interface Lives {
   from(): number;
 }
 
-/** Kills twenty lives, each after at least one number, then lets one end. */
+/** Twenty lives that die amid their work, each after one number at least, and then one that ends. */
 async function manyLives({ mode, orders, heard, from }: Lives): Promise<void> {
   const random = seededRandom(seed);
-  const once = (killAfter?: number) =>
-    live({ args: [program, mode, folder, orders, from()], killAfter, heard: (line) => heard(Number(line)) });
+  const once = (dieAfter?: number) =>
+    live({ args: [program, mode, folder, orders, from()], dieAfter, heard: (line) => heard(Number(line)) });
   for (let round = 0; round < kills; round += 1)
     expect(await once(1 + Math.floor(random.next() * (orders / (kills + 2))))).toBe("SIGKILL");
   expect(await once()).toBeNull();
@@ -80,7 +81,7 @@ it("loses, doubles and reorders nothing when the process is killed 20 times in t
 }, 180_000);
 
 it("does lose events where a consumer marks them as processed before it handles them", async () => {
-  const orders = 1_000;
+  const orders = 4_000;
   await manyLives({ mode: "classic", orders, heard: () => {}, from: () => 1 });
   const [handled] = rows("classic.db", "SELECT count(DISTINCT n) AS n FROM handled");
   console.log(`crash: marking first lost ${orders - Number(handled?.n)} of ${orders} events in ${kills} kills`);

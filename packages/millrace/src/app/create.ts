@@ -103,6 +103,7 @@ class RunningApp implements App {
       this.#opening = undefined;
     });
     try {
+      this.#assertNotStopped();
       await openParts(parts, this.#plan, chosen);
       // Where the store goes on answering, a stop meanwhile has kept nothing from being opened.
       this.#assertNotStopped();

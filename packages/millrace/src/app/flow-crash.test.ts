@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "../embedded/sqlite.js";
 import { seededRandom } from "../runtime/random.js";
-import { live } from "../testing/trial-lives.js";
+import { endLives, live } from "../testing/trial-lives.js";
 
 const program = fileURLToPath(new URL("../../dist/app/flow-process.js", import.meta.url));
 const kills = 20;
@@ -20,6 +20,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  endLives();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -40,8 +41,8 @@ it("handles the last event of each key, and none twice or out of order, when the
     return n;
   };
   const random = seededRandom(seed);
-  const once = (killAfter?: number) =>
-    live({ args: [program, folder, events, from()], killAfter, heard: (line) => acknowledged.add(Number(line)) });
+  const once = (dieAfter?: number) =>
+    live({ args: [program, folder, events, from()], dieAfter, heard: (line) => acknowledged.add(Number(line)) });
   for (let round = 0; round < kills; round += 1)
     expect(await once(1 + Math.floor(random.next() * (events / (kills + 2))))).toBe("SIGKILL");
   expect(await once()).toBeNull();

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openDatabase } from "../embedded/sqlite.js";
 import { seededRandom } from "../runtime/random.js";
-import { live } from "../testing/trial-lives.js";
+import { endLives, live } from "../testing/trial-lives.js";
 
 const program = fileURLToPath(new URL("../../dist/app/poison-process.js", import.meta.url));
 const events = 200;
@@ -19,12 +19,15 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "millrace-poison-"));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  endLives();
+  rmSync(folder, { recursive: true, force: true });
+});
 
-/** One life of the program, killed after so many lines. True when it ended in order. */
-async function life(mode: string, killAfter?: number): Promise<boolean> {
+/** One life of the program, which dies after so many lines. True when it ended in order. */
+async function life(mode: string, dieAfter?: number): Promise<boolean> {
   const stderr = mode === "abort" ? "ignore" : "inherit";
-  return (await live({ args: [program, folder, events, mode], killAfter, stderr })) === null;
+  return (await live({ args: [program, folder, events, mode], dieAfter, stderr })) === null;
 }
 
 function rows(sql: string): readonly Record<string, unknown>[] {

@@ -94,6 +94,8 @@ describe("an app that is stopped while it starts", () => {
     });
     open.open();
     await closing.opened;
+    // A stop that waits for the opening alone is over in a turn.
+    await new Promise((resolve) => setImmediate(resolve));
     expect(stopped).toBe(false);
     close.open();
     await stopping;

@@ -1,6 +1,7 @@
 /** One statement, as the driver takes it. */
 export interface PgQuery {
   readonly text: string;
+  /** A Buffer goes as it is, in PostgreSQL's binary form. */
   readonly values?: unknown[];
   /** A statement of this name is compiled once for each connection. */
   readonly name?: string;

@@ -157,6 +157,7 @@ const committed = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
 /** In the order of the list: numbers are handed out row by row, behind the locks that the user's transaction holds. */
 async function insert(transaction: Transaction, { schema }: Place, records: readonly NewRecord[]): Promise<void> {
+  // Whatever the user's client makes of other values, it sends texts.
   await rowsOf(
     transaction,
     outboxText({ first: 1, committed }).replace("$schema", () => schema),

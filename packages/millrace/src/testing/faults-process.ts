@@ -5,6 +5,7 @@ import { type FaultName, leasesOf, plant } from "./faults.js";
 import { clockBy } from "./faults-clock.js";
 import { type DeathPoint, dieAt } from "./faults-death.js";
 import { aliveEvery, freezeAtEach } from "./faults-freezing.js";
+import { dieAfterLines } from "./faults-lines.js";
 import type { ServerFaultName } from "./faults-servers.js";
 
 /** What is to go wrong. */
@@ -16,6 +17,8 @@ export interface FaultPlan {
   /** How long leases are, in place of 15 s. */
   readonly leaseMs?: number;
   readonly death?: Omit<DeathPoint, "armed">;
+  /** After how many lines that it says it ends, in the middle of its work. */
+  readonly deathAfterLines?: number;
   /** At which statement to PostgreSQL a process ends, whatever it is for. */
   readonly deathAtQuery?: number;
   /** The folder whose files say which process freezes, and where each has frozen. */
@@ -56,3 +59,4 @@ if (plan.postgres === true) {
   if (plan.aliveMs !== undefined) aliveEvery(plan.aliveMs);
 }
 if (plan.clocks !== undefined) clockBy(plan.clocks);
+if (plan.deathAfterLines !== undefined) dieAfterLines(plan.deathAfterLines);

@@ -9,7 +9,6 @@ import { realTrial } from "./trial-real.js";
 // What the tests of saga/crash have in common: processes that share a bank, and are killed.
 
 const program = new URL("../../dist/testing/trial-bank-process.js", import.meta.url).pathname;
-const faultsProgram = new URL("../../dist/testing/faults-process.js", import.meta.url).href;
 
 /** A bank under fire: where it is, how many transfers are asked for, how often processes are killed, and where by chance. */
 export interface Fire {
@@ -24,19 +23,14 @@ interface Course {
   readonly range: readonly [from: number, to: number];
   /** Told each number that is on disk. */
   heard?(n: number): void;
-  /** After how many numbers it is killed, if it is. */
-  readonly killAfter?: number;
+  /** After how many numbers it dies, if it does. */
+  readonly dieAfter?: number;
 }
 
 /** Runs the program, and answers which signal ended it, if any. */
-function life({ place, faults }: Fire, { range, heard, killAfter }: Course): Promise<string | null> {
-  const loaded = faults === undefined ? [] : ["--import", faultsProgram];
-  return live({
-    args: [...loaded, program, placeText(place), ...range],
-    env: { MILLRACE_FAULTS: JSON.stringify(faults ?? {}) },
-    killAfter,
-    heard: (line) => heard?.(Number(line)),
-  });
+function life({ place, faults }: Fire, { range, heard, dieAfter }: Course): Promise<string | null> {
+  const args = [program, placeText(place), ...range];
+  return live({ args, faults, dieAfter, heard: (line) => heard?.(Number(line)) });
 }
 
 /** Kills by chance, one process after the other, and then lets one end; answers how many transfers were acknowledged. */
@@ -50,8 +44,8 @@ export async function oneAfterTheOther(fire: Fire): Promise<number> {
   };
   const heard = (n: number) => void acked.add(n);
   for (let kill = 0; kill < kills; kill += 1) {
-    const killAfter = 1 + Math.floor(random.next() * (count / (kills + 2)));
-    expect(await life(fire, { range: [from(), count], heard, killAfter })).toBe("SIGKILL");
+    const dieAfter = 1 + Math.floor(random.next() * (count / (kills + 2)));
+    expect(await life(fire, { range: [from(), count], heard, dieAfter })).toBe("SIGKILL");
   }
   expect(await life(fire, { range: [from(), count], heard })).toBeNull();
   return acked.size;
@@ -66,9 +60,9 @@ export async function sideBySide(fire: Fire): Promise<void> {
     [half + 1, count],
   ] as const;
   for (let round = 0; round < kills; round += 1) {
-    const killAfter = 20 + Math.floor(random.next() * (half / 6));
+    const dieAfter = 20 + Math.floor(random.next() * (half / 6));
     const [doomed, other] = round % 2 === 0 ? halves : halves.toReversed();
-    const ends = await Promise.all([life(fire, { range: doomed, killAfter }), life(fire, { range: other })]);
+    const ends = await Promise.all([life(fire, { range: doomed, dieAfter }), life(fire, { range: other })]);
     expect(ends).toEqual(["SIGKILL", null]);
   }
   expect(await Promise.all(halves.map((range) => life(fire, { range })))).toEqual([null, null]);

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
+import type { FaultPlan } from "./faults-process.js";
 
-/** What makes of a program one that a test kills: it does not end in another way; see faults-doomed.ts. */
-export const doomed: readonly string[] = ["--import", fileURLToPath(new URL("./faults-doomed.js", import.meta.url))];
+const faultsProgram = new URL("./faults-process.js", import.meta.url).href;
+
+/** For Node, before a program that a test kills when it sees something: it does not end in another way; see faults-doomed.ts. */
+export const doomed: readonly string[] = ["--import", new URL("./faults-doomed.js", import.meta.url).href];
 
 const running = new Set<ChildProcess>();
 
@@ -15,13 +17,13 @@ export function endLives(): void {
   running.clear();
 }
 
-/** One run of a program that writes lines. */
+/** One run of a program that writes lines by `say`. */
 export interface Life {
-  /** Options of Node, the program, and its arguments. */
+  /** The program and its arguments. */
   readonly args: readonly unknown[];
-  readonly env?: Readonly<Record<string, string>>;
-  /** After how many lines it is killed; it may end in order where there are none. */
-  readonly killAfter?: number | undefined;
+  readonly faults?: FaultPlan | undefined;
+  /** After how many lines it dies, in the middle of its work. */
+  readonly dieAfter?: number | undefined;
   /** Told each line. */
   heard?(line: string): void;
   /** Where its complaints go. */
@@ -29,20 +31,15 @@ export interface Life {
 }
 
 /** Runs it, and answers which signal ended it: none when it ended in order. */
-export async function live({ args, env, killAfter, heard, stderr = "inherit" }: Life): Promise<string | null> {
-  const before = killAfter === undefined ? [] : doomed;
-  const child = spawn(process.execPath, [...before, ...args.map(String)], {
+export async function live({ args, faults, dieAfter, heard, stderr = "inherit" }: Life): Promise<string | null> {
+  const plan: FaultPlan = { ...faults, ...(dieAfter === undefined ? {} : { deathAfterLines: dieAfter }) };
+  const child = spawn(process.execPath, ["--import", faultsProgram, ...args.map(String)], {
     stdio: ["ignore", "pipe", stderr],
-    env: { ...process.env, ...env },
+    env: { ...process.env, MILLRACE_FAULTS: JSON.stringify(plan) },
   });
   running.add(child);
   const exited = once(child, "exit") as Promise<[number | null, string | null]>;
-  let lines = 0;
-  for await (const line of createInterface({ input: child.stdout })) {
-    heard?.(line);
-    lines += 1;
-    if (lines === killAfter) child.kill("SIGKILL");
-  }
+  for await (const line of createInterface({ input: child.stdout })) heard?.(line);
   const [code, signal] = await exited;
   running.delete(child);
   if (signal === null) expect(code).toBe(0);
